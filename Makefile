@@ -1,0 +1,45 @@
+# Everything a person needs on a machine with Python 3.11 or newer and make: `make demo`, `make test`, `make dev`.
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test bench soak lock clean
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# Made anew when the lock or the interpreter's environment changes; the project itself is on the path, not copied.
+$(READY): requirements.lock pyproject.toml scripts/make_venv.sh
+	@bash scripts/make_venv.sh $(VENV)
+	@touch $@
+
+demo: $(READY) ## the whole job in a simulated world: no key, no account, no cost
+	@$(BIN)/openmart-pipeline demo
+
+dev: $(READY) ## Dagster's UI on http://localhost:3000, with the simulator when there is no key
+	@exec $(BIN)/openmart-pipeline dev
+
+test: $(READY) ## lint, types, all tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(READY) ## the benchmarks, side by side with plain scripts
+	@$(BIN)/python benchmarks/read_transports.py
+	@$(BIN)/python benchmarks/intake.py
+	@$(BIN)/python benchmarks/whole_run.py
+	@$(BIN)/python benchmarks/warehouse.py
+
+soak: $(READY) ## the long version of tests that run small in `make test`
+	@$(BIN)/python -m openmart_pipeline_tests.enrichment.readers_and_kills
+
+lock: ## pin the dependencies anew, with their hashes
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## remove the environment and the simulated world; your data stays
+	@rm -rf $(VENV) data/simulated
