@@ -1,0 +1,28 @@
+"""How fast we may ask: the one question every request asks first.
+
+Not here: how a rate is shared between processes (the ledger does that), retries.
+Imports nothing from the project.
+"""
+
+from typing import Protocol
+
+
+class Pace(Protocol):
+    """A shared rate limit. Both methods are called from several threads at once and may block briefly."""
+
+    def next_slot(self) -> float:
+        """Reserve the next turn; return the seconds to wait before using it."""
+
+    def pause(self, seconds: float) -> None:
+        """Nobody sends before this many seconds have passed, because the server asked for it."""
+
+
+class _Unpaced:
+    def next_slot(self) -> float:
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        pass
+
+
+UNPACED: Pace = _Unpaced()
