@@ -1,0 +1,56 @@
+"""What the ledger hands to the warehouse: answers and batches, as plain values.
+
+Lives here: two records. No rules, no storage: the ledger fills them, the warehouse loads them.
+Imports nothing of the domain, so that neither side imports the other.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One purchase of a question and, once it has ended, what came back.
+
+    A question has several when it was asked again, or when another file bought it: all of them are handed
+    over.
+    """
+
+    fingerprint: str  # of the question, 32 hex characters
+    batch_no: int
+    batch_id: str | None  # the vendor's; None while it is not known
+    task_no: int  # unique in the ledger, rising with time
+    position: int  # in its batch
+    vendor_task_id: str | None = None
+    tracking_id: str  # ours, as sent: the only link between an answer and its question (API section 3)
+    state: str  # a word of `ledger.states.TaskState`
+    error: str | None = None
+    max_k: int
+    info_access: str  # EMAIL, PHONE or EMAIL_AND_PHONE
+    submitted_at: dt.datetime | None = None
+    fetched_at: dt.datetime | None = None
+    run_id: str | None = None  # the run that bought it
+    estimated_credits: float | None = None  # what was found, at the price table; None while prices are unknown
+    raw: bytes | None = None  # JSON exactly as received
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRow:
+    """One POST of up to 100 tasks, as the ledger knows it."""
+
+    batch_no: int
+    batch_id: str | None
+    state: str  # a word of `ledger.states.BatchState`
+    tasks_total: int
+    tasks_found: int = 0
+    tasks_empty: int = 0
+    tasks_errored: int = 0
+    tasks_other: int = 0  # still open, or ended in another way
+    intent_at: dt.datetime
+    submitted_at: dt.datetime | None = None
+    ready_at: dt.datetime | None = None
+    collected_at: dt.datetime | None = None
+    run_id: str | None = None
+    estimated_credits_reserved: float | None = None
+    estimated_credits_settled: float | None = None
+    evidence: str | None = None  # what the server said where its answer was not clear

@@ -1,0 +1,325 @@
+"""Collecting: task ids and results of the batches that are ready, each answer committed with its task's end.
+
+Lives here: the reads, their order, and what a result means for its task. Reading twice is free, storing twice
+changes nothing. Imports the ledger, `poll` and `api`.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.errors import Gone, NotSent, ReadFailed, StopAll, Throttled
+from openmart_pipeline.api.event_loop import run_reads
+from openmart_pipeline.api.models import TaskResult, read_people
+from openmart_pipeline.api.models import TaskState as ServerState
+from openmart_pipeline.api.reads import Reader
+from openmart_pipeline.enrichment.ledger import collecting, holding
+from openmart_pipeline.enrichment.ledger.collecting import Ended, Expected, Keepable, Stray, as_received
+from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused, disown
+from openmart_pipeline.enrichment.ledger.states import BatchState, TaskState
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.poll import HOLD_S, POLL_AT_MOST_S, Patience, PollReport, ask, wait_longer
+from openmart_pipeline.enrichment.prices import PriceTable
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+
+BATCHES_AT_ONCE = 6  # batches being read at a time: 600 results bound the memory, and feed any number of connections
+GROUP_ANSWERS = 500  # answers in one commit
+GROUP_S = 0.4  # or those of so long
+LOOK_EVERY_S = 0.1  # for batches that became due
+LOOK_SHARE = 0.1  # of the time, at most: a look takes long where thousands of other files' batches are due
+
+
+@dataclass(slots=True)
+class CollectReport:
+    """What one collecting run brought in; filled while it runs."""
+
+    polls: PollReport = field(default_factory=PollReport)
+    ended: dict[str, int] = field(default_factory=dict)  # task state -> tasks
+    people: int = 0
+    emails: int = 0
+    phones: int = 0
+    strays: int = 0
+    oddities: int = 0
+    settled_batches: int = 0
+    disowned_batches: list[int] = field(default_factory=list)
+    failed_reads: int = 0
+    open_batches: int = 0  # still expected when the run ended
+    stopped_by: str | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A batch whose results are being read."""
+
+    batch: Batch
+    expected: Expected
+    listed: int  # ids that may be its own
+    to_read: int
+    seen: set[str] = field(default_factory=set)  # tracking ids of results read in this round
+    unfinished: int = 0  # results that are not final, or could not be read
+    disowned: bool = False
+
+
+class Collector:
+    """One collecting run over some files, or over all of them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: OpenmartClient,
+        prices: PriceTable,
+        *,
+        key_hash: str,
+        patience: Patience | None = None,
+        partition_keys: Collection[str] | None = None,
+        connections: int = 25,
+        keepable: Keepable = as_received,
+        on_event: OnEvent = nobody_listens,
+    ) -> None:
+        """Collect for `partition_keys` (None: everything), with so many requests at a time."""
+        self._ledger = ledger
+        self._client = client
+        self._prices = prices
+        self._key_hash = key_hash
+        self._patience = patience or Patience()
+        self._keys = partition_keys
+        self._connections = connections
+        self._keepable = keepable
+        self._on_event = on_event
+        self._queue: asyncio.Queue[tuple[_Reading, str]] = asyncio.Queue()
+        self._buffer: list[tuple[_Reading, Ended | Stray | None]] = []
+        self._flush_now = asyncio.Event()
+        self._reading = 0  # batches being opened or read
+        self.report = CollectReport()
+
+    def run(
+        self,
+        *,
+        more_coming: Callable[[], bool] = lambda: False,
+        until: float = float("inf"),
+        patience_s: float = float("inf"),
+        stop: threading.Event | None = None,
+    ) -> CollectReport:
+        """Read until nothing is expected any more; answers read are committed whatever ends the run.
+
+        Args:
+            more_coming: whether batches may still be submitted meanwhile.
+            until: `time.monotonic()` at which the run ends with what it has.
+            patience_s: the run ends when nothing came in for so long.
+            stop: ends the run when set.
+
+        """
+        holding.free_holds(self._ledger)
+        run_reads(self._run(more_coming, until, patience_s, stop or threading.Event()))
+        self.report.open_batches = len(collecting.open_batches(self._ledger, self._keys))
+        return self.report
+
+    async def _run(
+        self, more_coming: Callable[[], bool], until: float, patience_s: float, stop: threading.Event
+    ) -> None:
+        async with self._client.reader() as reader:
+            workers = [asyncio.create_task(self._read_results(reader)) for _ in range(self._connections)]
+            workers.append(asyncio.create_task(self._store_groups()))
+            openers: set[asyncio.Task[None]] = set()
+            quiet_since, last_seen = time.monotonic(), -1
+            try:
+                while not stop.is_set() and time.monotonic() < until and self.report.stopped_by is None:
+                    for done in [task for task in (*workers, *openers) if task.done()]:
+                        openers.discard(done)
+                        done.result()
+                    coming = more_coming()
+                    looked = time.monotonic()
+                    held = self._hold_due()
+                    for batch in held:
+                        self._reading += 1
+                        openers.add(asyncio.create_task(self._open(reader, batch)))
+                    progress = sum(self.report.ended.values()) + self.report.settled_batches
+                    if progress != last_seen or coming:
+                        quiet_since, last_seen = time.monotonic(), progress
+                    if time.monotonic() - quiet_since > patience_s:
+                        break
+                    if not held:
+                        if not coming and not self._reading and self._is_done():
+                            break
+                        await asyncio.sleep(max(LOOK_EVERY_S, (time.monotonic() - looked) / LOOK_SHARE))
+            finally:
+                for task in (*workers, *openers):
+                    task.cancel()
+                await asyncio.gather(*workers, *openers, return_exceptions=True)
+                self._store()
+                holding.free_holds(self._ledger)
+
+    def _is_done(self) -> bool:
+        """Nothing can come any more: what is left is stuck, or asked about again in hours."""
+        return not holding.is_any_due_within(self._ledger, 2 * POLL_AT_MOST_S, self._keys)
+
+    def _hold_due(self) -> list[Batch]:
+        """Take due batches while the readers have room: no question is asked before its answer can be used."""
+        room = BATCHES_AT_ONCE - self._reading
+        if room <= 0 or self._queue.qsize() > 2 * self._connections:
+            return []
+        return holding.hold_due(self._ledger, limit=room, hold_s=HOLD_S, partition_keys=self._keys)
+
+    async def _open(self, reader: Reader, batch: Batch) -> None:
+        """Ask whether a batch is ready, list its ids, and hand them to the readers."""
+        handed_over = False
+        try:
+            if batch.state is not BatchState.READY:
+                is_ready = await ask(self._ledger, reader, batch, self._patience, self._key_hash, self.report.polls)
+                self._on_event("polled", batch.batch_no, batch.tasks, "ready" if is_ready else "waiting")
+                if not is_ready:
+                    return
+            assert batch.vendor_batch_id is not None
+            ids = list(dict.fromkeys(await reader.task_ids(batch.vendor_batch_id)))
+            self._on_event("ids_read", batch.batch_no, len(ids), "")
+            expected = collecting.expected(self._ledger, batch.batch_no)
+            to_read = [task_id for task_id in ids if task_id not in expected.read_task_ids]
+            listed = len(set(ids) - expected.foreign_task_ids)
+            reading = _Reading(batch, expected, listed=listed, to_read=len(to_read))
+            if not to_read:
+                self._finish(reading)
+                return
+            handed_over = True
+            for task_id in to_read:
+                self._queue.put_nowait((reading, task_id))
+        except StopAll as error:
+            self.report.stopped_by = str(error)
+        except (Gone, ReadFailed, NotSent, Throttled) as error:
+            self.report.failed_reads += 1
+            self._on_event("waiting", batch.batch_no, batch.tasks, str(error))
+            wait_longer(self._ledger, batch, self._patience, why="its task ids could not be read")
+        finally:
+            if not handed_over:
+                self._reading -= 1
+
+    async def _read_results(self, reader: Reader) -> None:
+        while True:
+            reading, task_id = await self._queue.get()
+            if reading.disowned:
+                self._put(reading, None)  # counted: a batch is done with when all its ids are
+                continue
+            try:
+                result = await reader.task(task_id)
+            except StopAll as error:
+                self.report.stopped_by = str(error)
+                return
+            except (Gone, ReadFailed, NotSent, Throttled) as error:
+                self.report.failed_reads += 1
+                self._on_event("waiting", reading.batch.batch_no, 1, str(error))
+                self._put(reading, None)
+                continue
+            self._on_event("answer_read", reading.batch.batch_no, 1, result.state)
+            self._put(reading, self._understood(reading, result))
+
+    def _put(self, reading: _Reading, answer: Ended | Stray | None) -> None:
+        self._buffer.append((reading, answer))
+        if len(self._buffer) >= GROUP_ANSWERS:
+            self._flush_now.set()
+
+    def _understood(self, reading: _Reading, result: TaskResult) -> Ended | Stray | None:
+        """Return what the result means for its task; None when it is not final."""
+        tracking_id = result.tracking_id
+        if tracking_id is None or tracking_id not in reading.expected.tracking_ids:
+            reason = "no tracking id" if tracking_id is None else "a tracking id that is not of this batch"
+            if tracking_id is not None and self._ledger.is_own(tracking_id):
+                reason = collecting.FOREIGN
+                reading.listed -= 1  # takes no place among the batch's own: one of those may still be missing
+            return Stray(result.task_id, tracking_id, reason, result.raw)
+        if result.state not in (ServerState.COMPLETED, ServerState.ERRORED, ServerState.CANCELLED):
+            return None
+        if tracking_id not in reading.expected.open_tracking_ids or tracking_id in reading.seen:
+            return Stray(result.task_id, tracking_id, "a second answer for its task", result.raw)
+        reading.seen.add(tracking_id)
+        if result.state != ServerState.COMPLETED:
+            state = TaskState.ERRORED if result.state == ServerState.ERRORED else TaskState.CANCELLED
+            return self._ended(result, tracking_id, state, note=f"the server says {result.state}")
+        return self._ended(result, tracking_id, TaskState.FOUND, note=None)
+
+    def _ended(self, result: TaskResult, tracking_id: str, state: TaskState, *, note: str | None) -> Ended:
+        read = read_people(result.raw)
+        if state is TaskState.FOUND and not read.people:
+            state = TaskState.EMPTY
+        if read.oddities:
+            self.report.oddities += 1
+            note = "; ".join(filter(None, [note, *read.oddities[:3]]))
+        emails = sum(person.email is not None for person in read.people)
+        phones = sum(len(person.phones) for person in read.people)
+        self.report.people += len(read.people)
+        self.report.emails += emails
+        self.report.phones += phones
+        return Ended(tracking_id, state, result.task_id, result.raw, note, emails, phones)
+
+    async def _store_groups(self) -> None:
+        """Commit what was read, in groups, as long as the run lasts."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GROUP_S):
+                    await self._flush_now.wait()
+            self._flush_now.clear()
+            self._store()
+
+    def _store(self) -> None:
+        group, self._buffer = self._buffer, []
+        if not group:
+            return
+        adopted = self._foreign(group)
+        answers = [
+            (reading.batch.batch_no, answer) for reading, answer in group if answer is not None and not reading.disowned
+        ]
+        if answers:
+            collecting.store_answers(self._ledger, answers, keep_hold_s=HOLD_S, keepable=self._keepable)
+        for batch_no, stored in answers:
+            if isinstance(stored, Ended):
+                self.report.ended[stored.state] = self.report.ended.get(stored.state, 0) + 1
+            else:
+                self.report.strays += 1
+            self._on_event("stored", batch_no, 1, "")
+        for reading in adopted:
+            self._give_up_adopted(reading)
+        for reading, answer in group:
+            reading.to_read -= 1
+            reading.unfinished += answer is None
+            if reading.to_read == 0:
+                self._reading -= 1
+                if not reading.disowned:
+                    self._finish(reading)
+
+    def _foreign(self, group: list[tuple[_Reading, Ended | Stray | None]]) -> list[_Reading]:
+        """Mark the adopted batches whose first answers name somebody else's tasks."""
+        foreign = []
+        for reading, answer in group:
+            is_stranger = isinstance(answer, Stray) and answer.tracking_id is not None
+            if (
+                is_stranger
+                and not reading.disowned
+                and not reading.seen
+                and collecting.is_unproven(self._ledger, reading.batch.batch_no)
+            ):
+                reading.disowned = True
+                foreign.append(reading)
+        return foreign
+
+    def _give_up_adopted(self, reading: _Reading) -> None:
+        reason = f"the answers under {reading.batch.vendor_batch_id} carry tracking ids that are not of this batch"
+        with contextlib.suppress(MoveRefused):
+            disown(self._ledger, reading.batch, reason=reason)
+        self.report.disowned_batches.append(reading.batch.batch_no)
+
+    def _finish(self, reading: _Reading) -> None:
+        """Settle a batch whose every task has ended; else say why not, and look again later."""
+        batch = reading.batch
+        if not reading.unfinished and reading.listed >= batch.tasks:
+            ended = collecting.unmatch(self._ledger, batch)
+            if ended:
+                self.report.ended[TaskState.UNMATCHED] = self.report.ended.get(TaskState.UNMATCHED, 0) + ended
+        if collecting.settle(self._ledger, batch, self._prices):
+            self.report.settled_batches += 1
+            self._on_event("settled", batch.batch_no, batch.tasks, "")
+            return
+        why = "some results are not final or could not be read" if reading.unfinished else "some task ids are missing"
+        self._on_event("waiting", batch.batch_no, reading.unfinished, why)
+        wait_longer(self._ledger, batch, self._patience, why=why)

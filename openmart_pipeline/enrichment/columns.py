@@ -1,0 +1,175 @@
+"""Which column of a file is which field: by name in any case and spelling, with a rule where several fit.
+
+Knows names only, no values and no formats.
+Imports `refusals`; `delimited` and `companies` import it.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from openmart_pipeline.enrichment.refusals import FileRefused
+
+DOMAIN = "domain"
+
+# Best name first: where two columns fit, the one named earlier here is taken, then the one further left.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    DOMAIN: (
+        "domain", "domain name", "company domain", "company domain name", "account domain", "e-mail domain",
+        "root domain", "primary domain", "website domain", "website", "web site", "company website",
+        "company web site", "account website", "organization website", "business website", "website url",
+        "web site url", "company website url", "company url", "account url", "url", "website address",
+        "web address", "homepage", "home page", "homepage url", "company homepage", "site", "site url", "web",
+        "www", "link", "webseite", "website adresse", "internetseite", "internetadresse", "homepage adresse",
+        "site web", "site internet", "sitio web", "pagina web", "sito web",
+        # People's addresses come last: a website column says more about the company than a mailbox does.
+        "company e-mail", "business e-mail", "work e-mail", "e-mail", "e-mail address", "contact e-mail", "mail",
+    ),
+    "company_name": (
+        "company name", "company", "account name", "account", "organization name", "organisation name",
+        "organization", "organisation", "business name", "business", "legal name", "employer", "client name",
+        "client", "customer name", "customer", "firma", "firmenname", "unternehmen", "entreprise", "societe",
+        "empresa", "azienda", "name",
+    ),
+    "title": (
+        "titles", "job titles", "roles", "requested title", "target title", "title to find", "job title", "title",
+        "contact title", "job role", "role", "position", "persona",
+    ),
+    "max_k": ("max_k", "max contacts", "maximum contacts", "contacts wanted", "max people", "contacts per company"),
+    "info_access": ("info_access", "info wanted", "contact info wanted", "e-mail or phone"),
+    "city": (
+        "city", "company city", "hq city", "headquarters city", "billing city", "mailing city", "town", "city/town",
+        "locality", "ort", "stadt", "ville", "ciudad",
+    ),
+    "state": (
+        "state", "state/province", "state/region", "state/region/province", "province", "region", "state code",
+        "company state", "company state/region", "hq state", "headquarters state", "billing state",
+        "billing state/province", "mailing state", "mailing state/province", "bundesland", "provincia",
+    ),
+    "country": (
+        "country", "country/region", "country code", "country name", "company country", "company country/region",
+        "hq country", "headquarters country", "billing country", "mailing country", "nation", "land", "pays", "pais",
+    ),
+    "version": ("version", "pipeline version", "openmart version"),
+    "tracking_id": (
+        "tracking_id", "external id", "record id", "account id", "company id", "crm id", "customer id", "client id",
+        "reference", "uuid", "id",
+    ),
+}  # fmt: skip
+SPELLINGS_OF_FIELDS = {"website": DOMAIN, "url": DOMAIN, "titles": "title", "company": "company_name"}
+SHOWN_COLUMNS = 12  # in a sentence; a table can have thousands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChoice:
+    """Where each field is read from, by position, and what was decided on the way."""
+
+    positions: Mapping[str, int]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Our field name -> the file's column."""
+        return {field: self.names[position] for field, position in self.positions.items()}
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Columns that are no field of ours; they stay with the row in `other`."""
+        used = set(self.positions.values())
+        return tuple(name for position, name in enumerate(self.names) if position not in used)
+
+    def without(self, field: str, why: str) -> "ColumnChoice":
+        """Return the same choice with one field's column left to `other`, and the reason noted."""
+        positions = {other: position for other, position in self.positions.items() if other != field}
+        return ColumnChoice(positions=positions, names=self.names, notes=(*self.notes, why))
+
+
+def choose_columns(header: Sequence[str], explicit: Mapping[str, str]) -> ColumnChoice:
+    """Return which column is which field; a column serves one field only.
+
+    Raises:
+        FileRefused: no column holds the company's website, or an explicit choice names no field or column.
+
+    """
+    names, notes = unique_names(header)
+    positions: dict[str, int] = {}
+    for written, column in explicit.items():
+        field = SPELLINGS_OF_FIELDS.get(written, written)
+        if field not in ALIASES:
+            raise FileRefused(f"{written!r} is no field that a column can fill: choose among {', '.join(ALIASES)}.")
+        if column:
+            positions[field] = _position(column, names)
+    switched_off = {SPELLINGS_OF_FIELDS.get(field, field) for field, column in explicit.items() if not column}
+    for field in ALIASES:
+        if field in positions or field in switched_off:
+            continue
+        candidates = find_candidates(field, names, taken=frozenset(positions.values()))
+        if not candidates:
+            continue
+        positions[field] = candidates[0]
+        if len(candidates) > 1:
+            others = ", ".join(repr(names[position]) for position in candidates[1:SHOWN_COLUMNS])
+            notes.append(
+                f"{field} is read from {names[candidates[0]]!r}, the most telling name; {others} stays in `other`."
+            )
+    if DOMAIN not in positions:
+        raise FileRefused(_no_domain_column(names))
+    ordered = {field: positions[field] for field in ALIASES if field in positions}
+    return ColumnChoice(positions=ordered, names=names, notes=tuple(notes))
+
+
+def find_candidates(field: str, names: Sequence[str], taken: frozenset[int] = frozenset()) -> list[int]:
+    """Return the positions of the columns that may be the field, the best one first."""
+    folded = [fold_name(name) for name in names]
+    ranks = {fold_name(alias): rank for rank, alias in reversed(list(enumerate(ALIASES[field])))}
+    found = [position for position, name in enumerate(folded) if name in ranks and position not in taken]
+    return sorted(found, key=lambda position: (ranks[folded[position]], position))
+
+
+def fold_name(name: str) -> str:
+    """Return letters and digits only, in one case and without accents: `Société`, `SOCIETE` and `societe` agree."""
+    decomposed = unicodedata.normalize("NFKD", name)
+    return "".join(sign for sign in decomposed.casefold() if sign.isalnum())
+
+
+def unique_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return one name per column, none blank and no two alike, and a note for every name that had to change."""
+    names: list[str] = []
+    notes: list[str] = []
+    seen: set[str] = set()
+    taken = {" ".join(written.split()) for written in header}
+    for position, written in enumerate(header, start=1):
+        plain = " ".join(written.split())
+        name = plain or f"column {position}"
+        count = 2
+        while name in seen or (name in taken and name != plain):
+            name = f"{plain or f'column {position}'} ({count})"
+            count += 1
+        if plain and name != plain:
+            notes.append(f"Column {position} is a second {plain!r}; it is called {name!r} here.")
+        seen.add(name)
+        names.append(name)
+    return tuple(names), notes
+
+
+def _position(column: str, names: Sequence[str]) -> int:
+    """Return the position of a column that a person named: exactly, or else in another spelling."""
+    if column in names:
+        return names.index(column)
+    alike = [position for position, name in enumerate(names) if fold_name(name) == fold_name(column) != ""]
+    if len(alike) == 1:
+        return alike[0]
+    raise FileRefused(f"The file has no column {column!r}: it has {_listed(names)}. Correct the name in the settings.")
+
+
+def _no_domain_column(names: Sequence[str]) -> str:
+    return (
+        f"No column holds the companies' websites, so nothing can be looked up: the file has {_listed(names)}. "
+        "Name one of them Website or Domain, or say which it is in the settings (columns: domain)."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:60]) for name in names[:SHOWN_COLUMNS])
+    return shown + (f" and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else "")

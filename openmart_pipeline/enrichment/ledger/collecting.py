@@ -1,0 +1,343 @@
+"""The ledger's side of collecting: what the server says of a batch, and the answers, each with its task's end.
+
+Lives here: transactions on batches that have an id. Who asks about which is in `holding`, the reads themselves are in
+`poll` and `collect`.
+Imports `store`, `schema`, `states`, `moves`.
+"""
+
+import datetime as dt
+import zlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, strays, tasks
+from openmart_pipeline.enrichment.ledger.states import (
+    ADOPT,
+    AGE,
+    ASKABLE,
+    EXPIRE,
+    OPEN,
+    READY,
+    SETTLE,
+    TaskState,
+)
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.prices import PriceTable
+
+GONE_POLLS = 3  # a batch the server says it does not know is given up after so many answers ...
+GONE_AFTER = dt.timedelta(days=1)  # ... over at least so long: one bad deploy on their side is no verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A task's end, as read: the answer or why there is none."""
+
+    tracking_id: str
+    state: TaskState
+    vendor_task_id: str | None
+    raw: bytes | None  # the answer exactly as received
+    note: str | None
+    emails: int
+    phones: int
+
+
+FOREIGN = "a tracking id of another batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An answer of one of our batches that names no task of that batch."""
+
+    vendor_task_id: str
+    tracking_id: str | None
+    reason: str
+    raw: bytes | None
+
+
+def of_current_plan(partition_key: str) -> sa.ColumnElement[bool]:
+    """SQL: the batch holds a task that the file's current plan asks for, or was bought for the file."""
+    answers_it = (
+        sa.select(sa.literal(1))
+        .select_from(partitions)
+        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
+        .join(tasks, tasks.c.question_id == asks.c.question_id)
+        .where(partitions.c.partition_key == partition_key, tasks.c.batch_no == batches.c.batch_no)
+        .correlate(batches)
+        .exists()
+    )
+    return sa.or_(batches.c.partition_key == partition_key, answers_it)
+
+
+def open_batches(ledger: Ledger, partition_keys: Collection[str] | None = None) -> list[Batch]:
+    """Return the batches still expected from the server, due first; only these files' where named."""
+    query = sa.select(batches).where(batches.c.state.in_(ASKABLE)).order_by(batches.c.next_poll_at)
+    if partition_keys is not None:
+        query = query.where(sa.or_(sa.false(), *(of_current_plan(key) for key in partition_keys)))
+    with ledger.read() as connection:
+        return [Batch.of(row) for row in connection.execute(query).mappings()]
+
+
+def not_ready(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> None:
+    """Record that the batch was asked about and is still being worked on."""
+    with ledger.write() as connection:
+        connection.execute(
+            batches.update()
+            .where(batches.c.batch_no == batch.batch_no)
+            .values(
+                polls=batches.c.polls + 1,
+                next_poll_at=ledger.clock() + dt.timedelta(seconds=next_poll_s),
+                held_by=None,
+                gone_polls=0,
+                gone_since=None,
+            )
+        )
+
+
+def ready(ledger: Ledger, batch: Batch) -> None:
+    """Record that the server says every task of the batch has ended."""
+    with ledger.write() as connection:
+        moves.apply(
+            ledger,
+            connection,
+            READY,
+            batch,
+            ready_at=ledger.clock(),
+            polls=batches.c.polls + 1,
+            gone_polls=0,
+            gone_since=None,
+        )
+
+
+def age(ledger: Ledger, batch: Batch, *, next_poll_s: float, reason: str) -> None:
+    """Give up waiting for what has not ended by now; it is still asked about, and collected should it come."""
+    with ledger.write() as connection:
+        moves.apply(
+            ledger,
+            connection,
+            AGE,
+            batch,
+            reason=reason,
+            next_poll_at=ledger.clock() + dt.timedelta(seconds=next_poll_s),
+            held_by=None,
+        )
+
+
+def gone(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> bool:
+    """Record one 404 about a batch; once there are enough over a day, it is expired. Return whether it is."""
+    with ledger.write() as connection:
+        now = ledger.clock()
+        seen = moves.find(connection, batch.batch_no)
+        since = min(seen.gone_since or now, now)  # a clock that was ahead is no reason to wait until then
+        times = seen.gone_polls + 1
+        if times >= GONE_POLLS and now - since >= GONE_AFTER:
+            reason = f"the server answered {times} times since {since:%Y-%m-%d %H:%M} UTC that it does not know it"
+            moves.apply(ledger, connection, EXPIRE, batch, reason=reason, evidence=reason, held_by=None)
+            return True
+        connection.execute(
+            batches.update()
+            .where(batches.c.batch_no == batch.batch_no)
+            .values(
+                polls=batches.c.polls + 1,
+                gone_polls=times,
+                gone_since=since,
+                next_poll_at=now + dt.timedelta(seconds=next_poll_s),
+                held_by=None,
+            )
+        )
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a batch still waits for, and which of the server's ids were read already."""
+
+    tracking_ids: frozenset[str]  # of all its tasks
+    open_tracking_ids: frozenset[str]
+    read_task_ids: frozenset[str]  # the server's
+    foreign_task_ids: frozenset[str]  # of those, what belongs to another batch of this ledger
+
+
+def expected(ledger: Ledger, batch_no: int) -> Expected:
+    """Return what a batch still waits for."""
+    with ledger.read() as connection:
+        rows = connection.execute(
+            sa.select(tasks.c.tracking_id, tasks.c.state, tasks.c.vendor_task_id).where(tasks.c.batch_no == batch_no)
+        ).all()
+        read = connection.execute(
+            sa.select(strays.c.vendor_task_id, strays.c.reason).where(strays.c.batch_no == batch_no)
+        ).all()
+        return Expected(
+            frozenset(row.tracking_id for row in rows),
+            frozenset(row.tracking_id for row in rows if row.state in OPEN),
+            frozenset(row.vendor_task_id for row in rows if row.vendor_task_id)
+            | frozenset(stray.vendor_task_id for stray in read),
+            frozenset(stray.vendor_task_id for stray in read if stray.reason == FOREIGN),
+        )
+
+
+# What of an answer may be kept, by the suppression list as the transaction that keeps it sees it.
+Kept = Callable[[bytes, str | None], bytes]  # an answer and its tracking id -> what is kept of it
+Keepable = Callable[[sa.Connection], Kept]  # asked once a transaction
+
+
+def as_received(_connection: sa.Connection) -> Kept:
+    """Keep everything."""
+    return lambda raw, _tracking_id: raw
+
+
+def store_answers(
+    ledger: Ledger,
+    answers: Sequence[tuple[int, Ended | Stray]],
+    *,
+    keep_hold_s: float,
+    keepable: Keepable = as_received,
+) -> None:
+    """Commit answers, each together with its task's end; one that ended before stays as it was.
+
+    Args:
+        ledger: where.
+        answers: (batch_no, answer) pairs; a group of them is one transaction.
+        keep_hold_s: how much longer the batches they belong to are held.
+        keepable: takes people out who are not to be kept.
+
+    """
+    now = ledger.clock()
+    with ledger.write() as connection:
+        kept = keepable(connection)
+        answers = [(batch_no, _kept(answer, kept)) for batch_no, answer in answers]
+        ended: dict[int, list[Ended]] = {}
+        for batch_no, answer in answers:
+            if isinstance(answer, Ended):
+                ended.setdefault(batch_no, []).append(answer)
+        for batch_no, group in ended.items():
+            seq = ledger.record(connection, "collect", batch_no=batch_no, ended=len(group))
+            connection.execute(
+                tasks.update()
+                .where(
+                    tasks.c.tracking_id == sa.bindparam("b_tracking_id"),
+                    tasks.c.batch_no == batch_no,
+                    sa.or_(*(tasks.c.state == state for state in OPEN)),  # IN can't be sent as many
+                )
+                .values(
+                    state=sa.bindparam("b_state"),
+                    vendor_task_id=sa.bindparam("b_vendor_task_id"),
+                    raw=sa.bindparam("b_raw"),
+                    note=sa.bindparam("b_note"),
+                    emails=sa.bindparam("b_emails"),
+                    phones=sa.bindparam("b_phones"),
+                    ended_at=now,
+                    ended_seq=seq,
+                ),
+                [
+                    {
+                        "b_tracking_id": answer.tracking_id,
+                        "b_state": answer.state,
+                        "b_vendor_task_id": answer.vendor_task_id,
+                        "b_raw": None if answer.raw is None else zlib.compress(answer.raw, 6),
+                        "b_note": answer.note,
+                        "b_emails": answer.emails,
+                        "b_phones": answer.phones,
+                    }
+                    for answer in group
+                ],
+            )
+        for batch_no, answer in answers:
+            if isinstance(answer, Stray):
+                _store_stray(connection, batch_no, answer, now)
+                ledger.record(connection, "stray", batch_no=batch_no, reason=answer.reason)
+        connection.execute(
+            batches.update()
+            .where(
+                batches.c.batch_no.in_({batch_no for batch_no, _ in answers}),
+                batches.c.held_by == ledger.owner.owner_id,
+            )
+            .values(next_poll_at=now + dt.timedelta(seconds=keep_hold_s))
+        )
+
+
+def _kept(answer: Ended | Stray, kept: Kept) -> Ended | Stray:
+    if answer.raw is None:
+        return answer
+    raw = kept(answer.raw, answer.tracking_id)
+    return answer if raw is answer.raw else replace(answer, raw=raw)
+
+
+def _store_stray(connection: sa.Connection, batch_no: int, stray: Stray, now: dt.datetime) -> None:
+    connection.execute(
+        strays.delete().where(strays.c.batch_no == batch_no, strays.c.vendor_task_id == stray.vendor_task_id)
+    )
+    connection.execute(
+        strays.insert().values(
+            batch_no=batch_no,
+            vendor_task_id=stray.vendor_task_id,
+            tracking_id=stray.tracking_id,
+            reason=stray.reason,
+            raw=None if stray.raw is None else zlib.compress(stray.raw, 6),
+            read_at=now,
+        )
+    )
+
+
+def settle(ledger: Ledger, batch: Batch, prices: PriceTable) -> bool:
+    """Close a batch whose tasks have all ended, at what was found; return whether it is closed."""
+    with ledger.write() as connection:
+        open_tasks, emails, phones = connection.execute(
+            sa.select(
+                sa.func.sum(sa.case((tasks.c.state.in_(OPEN), 1), else_=0)),
+                sa.func.sum(tasks.c.emails),
+                sa.func.sum(tasks.c.phones),
+            ).where(tasks.c.batch_no == batch.batch_no)
+        ).one()
+        if open_tasks:
+            return False
+        try:
+            moves.apply(
+                ledger,
+                connection,
+                SETTLE,
+                batch,
+                collected_at=ledger.clock(),
+                settled_credits=prices.cost(emails=emails or 0, phones=phones or 0),
+                next_poll_at=None,
+                held_by=None,
+            )
+        except MoveRefused:
+            return False  # another collector settled it first
+        return True
+
+
+def is_unproven(ledger: Ledger, batch_no: int) -> bool:
+    """Whether the batch got its id from a person and no answer has yet named one of its tasks."""
+    with ledger.read() as connection:
+        adopted = connection.execute(
+            sa.select(events.c.seq).where(events.c.batch_no == batch_no, events.c.move == ADOPT.name).limit(1)
+        ).first()
+        proven = connection.execute(
+            sa.select(tasks.c.task_no).where(tasks.c.batch_no == batch_no, tasks.c.vendor_task_id.is_not(None)).limit(1)
+        ).first()
+    return adopted is not None and proven is None
+
+
+def unmatch(ledger: Ledger, batch: Batch) -> int:
+    """End the tasks that no id of their batch names, all ids having been read; return how many."""
+    mine = sa.and_(tasks.c.batch_no == batch.batch_no, tasks.c.state.in_(OPEN))
+    with ledger.read() as connection:
+        if connection.execute(sa.select(tasks.c.task_no).where(mine).limit(1)).first() is None:
+            return 0
+    with ledger.write() as connection:
+        seq = ledger.record(connection, "unmatched", batch_no=batch.batch_no)
+        result = connection.execute(
+            tasks.update()
+            .where(mine)
+            .values(
+                state=TaskState.UNMATCHED,
+                note="every task id of the batch was read and none carried this tracking id",
+                ended_at=ledger.clock(),
+                ended_seq=seq,
+            )
+        )
+        return result.rowcount

@@ -1,0 +1,149 @@
+"""Raw answers looked through and written over: the ledger's side of forgetting a person.
+
+Lives here: every kept answer in turn, the cleaned ones put in place, and pages that hold nothing of the old ones.
+Imports `store`, `schema`.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, meta, partitions, questions, strays, tasks
+from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
+
+CHUNK_ROWS = 2_000
+CHANGES_AT_ONCE = 500  # in one transaction: a buyer's commit never waits long behind it
+DUE = "erasure_due"  # key in `meta`: the files still to be loaded anew after an erasure
+
+
+class ErasureUnfinished(Exception):
+    """The ledger's old pages could not be given back yet; the sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAnswer:
+    """A raw answer as the ledger keeps it: a task's, or a stray's that names no task of ours."""
+
+    batch_no: int
+    task_no: int | None  # None for a stray
+    vendor_task_id: str | None
+    domain: str | None
+    title: str | None
+    country: str | None
+    raw: bytes
+
+
+def held_answers(ledger: Ledger) -> Iterator[HeldAnswer]:
+    """Yield every raw answer that is kept, whoever asked and whether or not it still counts."""
+    of_tasks = (
+        sa.select(
+            tasks.c.batch_no,
+            tasks.c.task_no,
+            tasks.c.vendor_task_id,
+            questions.c.domain,
+            questions.c.title,
+            questions.c.country,
+            tasks.c.raw,
+        )
+        .join(questions, questions.c.question_id == tasks.c.question_id)
+        .where(tasks.c.raw.is_not(None))
+    )
+    nothing = sa.null()
+    of_strays = sa.select(
+        strays.c.batch_no, nothing, strays.c.vendor_task_id, nothing, nothing, nothing, strays.c.raw
+    ).where(strays.c.raw.is_not(None))
+    for query in (of_tasks, of_strays):
+        with ledger.read() as connection:
+            for row in connection.execution_options(yield_per=CHUNK_ROWS).execute(query):
+                yield HeldAnswer(*row[:-1], raw=zlib.decompress(row[-1]))
+
+
+def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: set[str]) -> None:
+    """Remember, in the caller's transaction, that these files must be loaded anew: a kill must not forget it."""
+    due = sorted(partition_keys | set(due_files(ledger, connection) or ()))
+    connection.execute(meta.delete().where(meta.c.key == DUE))
+    connection.execute(meta.insert().values(key=DUE, value=json.dumps(due)))
+
+
+def due_files(ledger: Ledger, connection: sa.Connection | None = None) -> list[str] | None:
+    """Return the files still to be loaded anew; None when no erasure is under way."""
+    if connection is None:
+        with ledger.read() as reading:
+            return due_files(ledger, reading)
+    value = connection.execute(sa.select(meta.c.value).where(meta.c.key == DUE)).scalar()
+    return None if value is None else list(json.loads(value))
+
+
+def clear_due(ledger: Ledger) -> None:
+    """Say that the erasure is finished everywhere."""
+    with ledger.write() as connection:
+        connection.execute(meta.delete().where(meta.c.key == DUE))
+
+
+def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
+    """Put cleaned answers in the place of those that `clean` changes; return how many. Counts and states stay."""
+    changed: list[tuple[HeldAnswer, bytes]] = []
+    total = 0
+    for answer in held_answers(ledger):
+        cleaned = clean(answer)
+        if cleaned != answer.raw:
+            changed.append((answer, cleaned))
+    for start in range(0, len(changed), CHANGES_AT_ONCE):
+        chunk = changed[start : start + CHANGES_AT_ONCE]
+        with ledger.write() as connection:
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            for answer, cleaned in chunk:
+                _put(connection, answer, zlib.compress(cleaned, 6))
+            note_due(ledger, connection, _files_of(connection, [answer.task_no for answer, _ in chunk]))
+        total += len(chunk)
+    return total
+
+
+def _put(connection: sa.Connection, answer: HeldAnswer, packed: bytes) -> None:
+    if answer.task_no is not None:
+        connection.execute(tasks.update().where(tasks.c.task_no == answer.task_no).values(raw=packed))
+        return
+    mine = sa.and_(strays.c.batch_no == answer.batch_no, strays.c.vendor_task_id == answer.vendor_task_id)
+    connection.execute(strays.update().where(mine).values(raw=packed))
+
+
+def _files_of(connection: sa.Connection, task_nos: list[int | None]) -> set[str]:
+    """Return the files whose tables hold answers of these tasks."""
+    mine = tasks.c.task_no.in_([number for number in task_nos if number is not None])
+    bought = sa.select(batches.c.partition_key).join(tasks, tasks.c.batch_no == batches.c.batch_no).where(mine)
+    asked = (
+        sa.select(partitions.c.partition_key)
+        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
+        .join(tasks, tasks.c.question_id == asks.c.question_id)
+        .where(mine)
+    )
+    return {*connection.execute(bought).scalars(), *connection.execute(asked).scalars()}
+
+
+def write_over_old_pages(ledger: Ledger) -> None:
+    """Write the whole ledger anew and empty its log: nothing of what was replaced stays in either file.
+
+    Raises:
+        ErasureUnfinished: another process kept reading or writing for a minute.
+
+    """
+    unfinished = ErasureUnfinished(
+        f"{ledger.path.name} still holds old pages: another process was reading or writing it for over a minute. What "
+        "is in use is clean. Run the same command again when the other has ended (openmart-pipeline status)."
+    )
+    try:
+        with closing(sqlite3.connect(ledger.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("VACUUM")
+            is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise unfinished from error
+        raise
+    if is_busy:
+        raise unfinished

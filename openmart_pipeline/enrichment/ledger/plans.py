@@ -1,0 +1,260 @@
+"""Plans in the ledger: which questions a file asks, which of them are answered, and what it still owes.
+
+Lives here: partitions, plans, questions, asks. Nothing here spends.
+Imports `store`, `schema`, `states`.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.schema import asks, partitions, plans, tasks
+from openmart_pipeline.enrichment.ledger.states import ANSWERED, ENDED_BADLY, TaskState
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.questions import BATCH_LIMIT, CANON_VERSION, Ask, AskRow
+
+CHUNK_ROWS = 5_000  # rows in one transaction: a buyer's commit never waits long behind a large plan
+
+# Tasks in one POST by how often the server called the question's batch wrong: the culprit ends up alone, and one that
+# was refused alone is not sent again. A rejection costs nothing, so it is no errored ask.
+LIMIT_AFTER_REJECTIONS = (BATCH_LIMIT, 10, 1)
+# Bought, and ended without an answer; an expired one has a word of its own.
+FAILED_AFTER_PURCHASE = (TaskState.ERRORED, TaskState.CANCELLED, TaskState.UNMATCHED)
+
+
+class Reask(StrEnum):
+    """Which answered questions a plan owes again; nothing but a plan that says so ever does."""
+
+    NOTHING = "nothing"
+    STALE = "stale"  # answers past their lifetime
+    ERRORED = "errored"  # ended badly, but not yet too often
+    EXPIRED = "expired"  # the server no longer knew them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long an answer counts, by outcome, and how often an errored question may be asked."""
+
+    found: dt.timedelta = dt.timedelta(days=180)
+    empty: dt.timedelta = dt.timedelta(days=30)
+    errored_asks: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One input file, as the ledger knows it."""
+
+    partition_key: str
+    source_path: str | None
+    file_sha256: str | None
+    current_plan_id: str | None
+    loaded_seq: int
+    loaded_at: dt.datetime | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a file asks, as approved or not; its asks are in the ledger beside it."""
+
+    plan_id: str
+    partition_key: str
+    file_sha256: str
+    config: str
+    digest: str
+    prices: str
+    quote: str | None
+    quoted_credits: float | None
+    approved_credits: float | None
+    approved_by: str | None
+    created_at: dt.datetime
+
+
+def register(ledger: Ledger, partition_key: str, *, source_path: str | None = None) -> None:
+    """Make the file known; nothing changes for one that is."""
+    with ledger.write() as connection:
+        known = connection.execute(
+            sa.select(partitions.c.partition_key).where(partitions.c.partition_key == partition_key)
+        ).first()
+        if known is None:
+            connection.execute(partitions.insert().values(partition_key=partition_key, source_path=source_path))
+        elif source_path is not None:
+            connection.execute(
+                partitions.update().where(partitions.c.partition_key == partition_key).values(source_path=source_path)
+            )
+
+
+def partition(ledger: Ledger, partition_key: str) -> Partition | None:
+    """Return what the ledger knows of a file, None for a stranger."""
+    return next((row for row in all_partitions(ledger) if row.partition_key == partition_key), None)
+
+
+def all_partitions(ledger: Ledger) -> list[Partition]:
+    """Return every file the ledger knows, by name."""
+    with ledger.read() as connection:
+        rows = connection.execute(sa.select(partitions).order_by(partitions.c.partition_key)).mappings()
+        return [Partition(**row) for row in rows]
+
+
+def set_partition_state(ledger: Ledger, partition_key: str, state: str) -> None:
+    """Mark a file `active`, `missing` or `retired`; work in flight for it goes on."""
+    with ledger.write() as connection:
+        connection.execute(partitions.update().where(partitions.c.partition_key == partition_key).values(state=state))
+
+
+def current_plan(ledger: Ledger, partition_key: str) -> Plan | None:
+    """Return the plan that `submitted_batches` would buy, None before the first."""
+    with ledger.read() as connection:
+        row = (
+            connection.execute(
+                sa.select(plans)
+                .join(partitions, partitions.c.current_plan_id == plans.c.plan_id)
+                .where(partitions.c.partition_key == partition_key)
+            )
+            .mappings()
+            .first()
+        )
+        return None if row is None else Plan(**row)
+
+
+def write_plan(
+    ledger: Ledger,
+    partition_key: str,
+    *,
+    file_sha256: str,
+    config: str,
+    digest: str,
+    prices: str,
+    wanted: Iterable[Ask | AskRow],
+) -> str:
+    """Write a plan's questions and asks, in file order, and return its id; invisible until `make_current`.
+
+    In chunks, so that a million questions never keep a buyer's commit waiting. What a killed planner left
+    behind is removed with the plan's predecessors by `make_current`.
+    """
+    plan_id = uuid.uuid4().hex[:16]
+    with ledger.write() as connection:
+        connection.execute(
+            plans.insert().values(
+                plan_id=plan_id,
+                partition_key=partition_key,
+                file_sha256=file_sha256,
+                config=config,
+                digest=digest,
+                prices=prices,
+                created_at=ledger.clock(),
+            )
+        )
+    source = enumerate(ask if isinstance(ask, AskRow) else ask.row for ask in wanted)
+    while chunk := list(islice(source, CHUNK_ROWS)):
+        chunk.sort(key=lambda numbered: numbered[1].fingerprint)  # neighbours in the index are written together
+        # As the driver takes them: naming a million parameters takes longer than writing them.
+        with ledger.write() as connection:
+            connection.exec_driver_sql(
+                _INSERT_QUESTION, [(*ask[:_QUESTION_COLUMNS], CANON_VERSION) for _, ask in chunk]
+            )
+            connection.exec_driver_sql(
+                _INSERT_ASK,
+                [(plan_id, position, *ask[_QUESTION_COLUMNS:], ask.fingerprint) for position, ask in chunk],
+            )
+    return plan_id
+
+
+_QUESTION_COLUMNS = AskRow._fields.index("max_k")  # the ask's own come after
+_INSERT_QUESTION = """
+    INSERT INTO questions (fingerprint, domain, title, city, state, country, version, canon_version)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING
+"""
+_INSERT_ASK = """
+    INSERT INTO asks (plan_id, question_id, position, max_k, info_access, company_name)
+    SELECT ?, question_id, ?, ?, ?, ? FROM questions WHERE fingerprint = ?
+"""
+
+
+def set_quote(ledger: Ledger, plan_id: str, *, quote: str, credits_: float | None) -> None:
+    """Keep what buying the plan would mean; a plan without a quote is not bought."""
+    with ledger.write() as connection:
+        connection.execute(
+            plans.update().where(plans.c.plan_id == plan_id).values(quote=quote, quoted_credits=credits_)
+        )
+
+
+def make_current(ledger: Ledger, plan_id: str) -> None:
+    """Let the plan be the one that is bought; its predecessors' asks are removed.
+
+    A buyer in the middle of the old plan stops at its next claim. The file is due for loading again.
+    """
+    with ledger.write() as connection:
+        plan = connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).mappings().one()
+        current = connection.execute(
+            sa.select(partitions.c.current_plan_id).where(partitions.c.partition_key == plan["partition_key"])
+        ).scalar_one()
+        if current == plan_id:
+            return
+        connection.execute(
+            partitions.update()
+            .where(partitions.c.partition_key == plan["partition_key"])
+            .values(current_plan_id=plan_id, file_sha256=plan["file_sha256"], loaded_seq=-1)
+        )
+        ledger.record(connection, "plan", partition_key=plan["partition_key"], plan_id=plan_id)
+        older = sa.select(plans.c.plan_id).where(
+            plans.c.partition_key == plan["partition_key"], plans.c.plan_id != plan_id
+        )
+        connection.execute(asks.delete().where(asks.c.plan_id.in_(older)))
+
+
+def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes) -> None:
+    """Mark the plan's asks whose answers shall not count: from here on they are owed again, once.
+
+    What counts is told by the order of events, never by a clock: one that was ahead while planning would make every
+    later answer look older than the mark, and the question would be owed for ever.
+    """
+    if reask is Reask.NOTHING:
+        return
+    now = ledger.clock()
+    same = tasks.c.question_id == asks.c.question_id
+    ended = tasks.c.state.in_((*ANSWERED, *ENDED_BADLY))
+    in_order = (tasks.c.ended_seq.desc(), tasks.c.task_no.desc())
+    newest_end = sa.select(tasks.c.state).where(same, ended).order_by(*in_order).limit(1).scalar_subquery()
+    newest_end_at = (
+        sa.select(tasks.c.ended_at)
+        .where(same, tasks.c.state.in_(ANSWERED))
+        .order_by(*in_order)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rejections = _count_of_question(TaskState.REJECTED)
+    bad_ends = _count_of_question(*FAILED_AFTER_PURCHASE)
+    condition = {
+        Reask.STALE: sa.or_(
+            sa.and_(newest_end == TaskState.FOUND, newest_end_at < now - lifetimes.found),
+            sa.and_(newest_end == TaskState.EMPTY, newest_end_at < now - lifetimes.empty),
+        ),
+        Reask.ERRORED: sa.or_(
+            sa.and_(newest_end == TaskState.REJECTED, rejections < len(LIMIT_AFTER_REJECTIONS)),
+            sa.and_(newest_end.in_(FAILED_AFTER_PURCHASE), bad_ends <= lifetimes.errored_asks),
+        ),
+        Reask.EXPIRED: newest_end == TaskState.EXPIRED,
+    }[reask]
+    batch_limit = sa.case(dict(enumerate(LIMIT_AFTER_REJECTIONS)), value=rejections, else_=LIMIT_AFTER_REJECTIONS[-1])
+    with ledger.write() as connection:
+        seq = ledger.record(connection, "reask", plan_id=plan_id, reask=reask.value)
+        connection.execute(
+            asks.update()
+            .where(asks.c.plan_id == plan_id, condition)
+            .values(reask_after_seq=seq, batch_limit=batch_limit)
+        )
+
+
+def _count_of_question(*states: TaskState) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.count())
+        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(states))
+        .correlate(asks)
+        .scalar_subquery()
+    )

@@ -1,0 +1,84 @@
+"""What the ledger says to somebody who checks it: batches that need a person, plans that wait, answers it holds.
+
+Lives here: reads for the findings; no money moves here.
+Imports `store`, `schema`, `states`, `plans`, `moves`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.moves import Batch
+from openmart_pipeline.enrichment.ledger.owed import is_owed
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, strays, tasks
+from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState
+from openmart_pipeline.enrichment.ledger.store import Ledger
+
+
+def batches_in(ledger: Ledger, states: Collection[BatchState]) -> list[Batch]:
+    """Return the batches in these states, oldest first."""
+    query = sa.select(batches).where(batches.c.state.in_(states)).order_by(batches.c.batch_no)
+    with ledger.read() as connection:
+        return [Batch.of(row) for row in connection.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A plan that was approved and still owes questions."""
+
+    partition_key: str
+    questions: int
+    approved_credits: float
+    quoted_credits: float | None
+
+
+def approved_and_owing(ledger: Ledger) -> list[Waiting]:
+    """Return the approved plans whose questions are not all bought, with nobody sending for them just now."""
+    sending = sa.exists().where(
+        batches.c.partition_key == partitions.c.partition_key, batches.c.state == BatchState.SENDING
+    )
+    query = (
+        sa.select(
+            partitions.c.partition_key,
+            sa.func.count().label("questions"),
+            plans.c.approved_credits,
+            plans.c.quoted_credits,
+        )
+        .join(plans, plans.c.plan_id == partitions.c.current_plan_id)
+        .join(asks, asks.c.plan_id == plans.c.plan_id)
+        .where(partitions.c.state != "retired", plans.c.approved_credits > 0, sa.not_(sending), is_owed())
+        .group_by(partitions.c.partition_key)
+        .order_by(partitions.c.partition_key)
+    )
+    with ledger.read() as connection:
+        return [Waiting(**row) for row in connection.execute(query).mappings()]
+
+
+def plans_held(ledger: Ledger) -> dict[str, str]:
+    """Return the current plan of every file that has one: partition key -> plan id."""
+    query = sa.select(partitions.c.partition_key, partitions.c.current_plan_id).where(
+        partitions.c.current_plan_id.is_not(None), partitions.c.state != "retired"
+    )
+    with ledger.read() as connection:
+        return {row.partition_key: row.current_plan_id for row in connection.execute(query)}
+
+
+def answers_loaded(ledger: Ledger) -> dict[str, int]:
+    """Return, for each loaded file, how many answers to its questions had ended when it was last loaded."""
+    query = (
+        sa.select(partitions.c.partition_key, sa.func.count().label("answers"))
+        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
+        .join(tasks, tasks.c.question_id == asks.c.question_id)
+        .where(tasks.c.state.in_(ANSWERED), tasks.c.ended_seq <= partitions.c.loaded_seq)
+        .group_by(partitions.c.partition_key)
+    )
+    with ledger.read() as connection:
+        return {row.partition_key: row.answers for row in connection.execute(query)}
+
+
+def stray_answers(ledger: Ledger) -> list[tuple[int, str]]:
+    """Return the answers that name no task of their batch: (batch_no, reason)."""
+    query = sa.select(strays.c.batch_no, strays.c.reason).order_by(strays.c.batch_no, strays.c.vendor_task_id)
+    with ledger.read() as connection:
+        return [(batch_no, reason) for batch_no, reason in connection.execute(query)]

@@ -1,0 +1,220 @@
+"""The ledger's tables, as `meta.schema_version` 1.
+
+Lives here: tables and column types. No queries. Imports `states` for the partial index.
+"""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.states import LIVE
+
+SCHEMA_VERSION = 1
+
+
+class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
+    """An aware datetime in Python, UTC without a zone in the database: sorts and compares as it reads."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Drop the zone after bringing the instant to UTC."""
+        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Put the zone back."""
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+partitions = sa.Table(
+    "partitions",
+    metadata,
+    sa.Column("partition_key", sa.Text, primary_key=True),
+    sa.Column("source_path", sa.Text),  # where `run` found a file that lay outside the input folder
+    sa.Column("file_sha256", sa.Text),
+    sa.Column("current_plan_id", sa.Text),
+    sa.Column("loaded_seq", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("loaded_at", UtcDateTime),
+    sa.Column("state", sa.Text, nullable=False, server_default="active"),
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("plan_id", sa.Text, primary_key=True),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    sa.Column("file_sha256", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("prices", sa.Text, nullable=False),  # the price table's key: a quote holds for its prices only
+    sa.Column("quote", sa.Text),
+    sa.Column("quoted_credits", sa.Float),
+    sa.Column("approved_credits", sa.Float),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("question_id", sa.Integer, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False, unique=True),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("city", sa.Text),
+    sa.Column("state", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("version", sa.Integer),
+    sa.Column("canon_version", sa.Integer, nullable=False),
+)
+
+asks = sa.Table(
+    "asks",
+    metadata,
+    sa.Column("plan_id", sa.Text, primary_key=True),
+    sa.Column("question_id", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),  # order in the file
+    sa.Column("max_k", sa.Integer, nullable=False),
+    sa.Column("info_access", sa.Integer, nullable=False),  # bits: 1 e-mail, 2 phone
+    sa.Column("company_name", sa.Text),
+    sa.Column("reask_after_seq", sa.Integer),  # what ended up to that event does not count as an answer
+    sa.Column("batch_limit", sa.Integer, nullable=False, server_default="100"),  # smaller after a rejection
+    sa.Index("asks_in_order", "plan_id", "position"),
+    sa.Index("asks_of_question", "question_id"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_no", sa.Integer, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False, unique=True),
+    sa.Column("plan_id", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("tasks", sa.Integer, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.Text, nullable=False),
+    sa.Column("vendor_batch_id", sa.Text, unique=True),
+    sa.Column("intent_at", UtcDateTime, nullable=False),
+    sa.Column("deadline_at", UtcDateTime, nullable=False),
+    sa.Column("submitted_at", UtcDateTime),
+    sa.Column("ready_at", UtcDateTime),
+    sa.Column("collected_at", UtcDateTime),
+    sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_poll_at", UtcDateTime),
+    sa.Column("held_by", sa.Text),  # the owner that asks about it now; free again when that one is gone
+    sa.Column("gone_polls", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("gone_since", UtcDateTime),
+    sa.Column("budget_day", sa.Text, nullable=False),
+    sa.Column("reserved_credits", sa.Float),
+    sa.Column("settled_credits", sa.Float),
+    sa.Column("evidence", sa.Text),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Index("batches_by_state", "state", "next_poll_at"),
+    sa.Index("batches_of_partition", "partition_key", "state"),
+    sqlite_autoincrement=True,  # a number is never used twice: it is part of every tracking id
+)
+
+_LIVE_SQL = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in LIVE)))
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("task_no", sa.Integer, primary_key=True),
+    sa.Column("batch_no", sa.Integer, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("question_id", sa.Integer, nullable=False),
+    sa.Column("max_k", sa.Integer, nullable=False),
+    sa.Column("info_access", sa.Integer, nullable=False),
+    sa.Column("tracking_id", sa.Text, nullable=False, unique=True),
+    sa.Column("vendor_task_id", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("raw", sa.LargeBinary),  # the answer as received, zlib
+    sa.Column("emails", sa.Integer),
+    sa.Column("phones", sa.Integer),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_seq", sa.Integer),
+    sa.Index(
+        "one_live_task_per_question",
+        "question_id",
+        unique=True,
+        sqlite_where=_LIVE_SQL,
+        postgresql_where=_LIVE_SQL,
+    ),
+    sa.Index("tasks_of_question", "question_id", "state"),
+    sa.Index("tasks_of_batch", "batch_no"),
+    sa.Index("tasks_by_end", "ended_seq"),
+)
+
+# Answers of our batches that name no task of ours: paid for, perhaps, so kept.
+strays = sa.Table(
+    "strays",
+    metadata,
+    sa.Column("batch_no", sa.Integer, primary_key=True),
+    sa.Column("vendor_task_id", sa.Text, primary_key=True),
+    sa.Column("tracking_id", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("read_at", UtcDateTime, nullable=False),
+)
+
+# Whom never to plan, collect or load: hashes made with a key that lies beside the ledger, never a value.
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("entry_no", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("batch_no", sa.Integer),
+    sa.Column("move", sa.Text, nullable=False),
+    sa.Column("from_state", sa.Text),
+    sa.Column("to_state", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Index("events_of_batch", "batch_no"),
+    sqlite_autoincrement=True,
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("partition_key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("since_at", UtcDateTime, nullable=False),
+)
+
+rate = sa.Table(
+    "rate",
+    metadata,
+    sa.Column("api_identity", sa.Text, primary_key=True),
+    sa.Column("next_free_at", UtcDateTime, nullable=False),
+)
+
+# The database itself refuses to forget or to rewrite history.
+APPEND_ONLY = [
+    f"CREATE TRIGGER events_refuse_{verb} BEFORE {verb} ON events BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+]

@@ -1,0 +1,142 @@
+"""The quote of a plan: what buying it would mean, reckoned from counts. Pure: no input or output.
+
+Lives here: the words for what becomes of a question, and the quote. Rows become questions in `draft`.
+Imports `questions`, `prices` and words of the ledger.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from openmart_pipeline.enrichment.ledger.experience import HitRates
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.prices import PriceTable
+from openmart_pipeline.enrichment.questions import BATCH_LIMIT, Access
+
+DUPLICATE = "duplicate"  # an earlier row of the file asks the same
+BEYOND_LIMIT = "beyond_limit"  # behind the first `limit` companies
+SUPPRESSED = "suppressed"  # the company asked to be left alone
+
+
+DETAILS = {
+    Standing.OWNED.value: "answered already, at least so wide: nothing is spent",
+    Standing.IN_FLIGHT.value: "bought and not answered yet",
+    Standing.UNKNOWN.value: "may have been bought: a person must adopt or release its batch",
+    Standing.STUCK.value: "bought, and unanswered for longer than the age limit; still asked about daily",
+    Standing.ENDED_BADLY.value: "ended without an answer; a plan with reask buys it again",
+    DUPLICATE: "an earlier row of this file asks the same",
+    BEYOND_LIMIT: "behind the limit of this plan",
+    SUPPRESSED: "the company is on the suppression list",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What buying a plan would mean, before anything is bought. Credits and dollars are our estimates."""
+
+    rows: int
+    set_aside: dict[str, int] = field(default_factory=dict)
+    companies: int
+    outcomes: dict[str, int] = field(default_factory=dict)
+    to_buy: int
+    wider: int  # of those to buy: owned already, but not so wide
+    batches: int
+    worst_case_credits: float | None
+    expected_credits: float | None
+    credits_not_spent: float | None  # worst case of what is owned already
+    worst_case_usd: float | None
+    expected_usd: float | None
+    seconds: float | None
+    prices: str
+
+    def to_json(self) -> str:
+        """Return the quote as the ledger stores it with its plan."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Quote":
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What the time of a quote is reckoned with."""
+
+    seconds_per_submit: float
+    concurrency: int
+    requests_per_s: float | None  # None: unlimited
+
+
+def quoted(
+    *,
+    rows: int,
+    companies: int,
+    outcomes: Mapping[str, int],
+    set_aside: Mapping[str, int],
+    wider: int,
+    widths: Mapping[Standing, Mapping[tuple[int, int], int]],
+    prices: PriceTable,
+    rates: HitRates | None,
+    speed: Speed,
+) -> Quote:
+    """Return the quote of a plan.
+
+    Args:
+        rows: rows of the file, set aside or kept.
+        companies: rows kept.
+        outcomes: questions of the rows, by outcome.
+        set_aside: rows by reason.
+        wider: asks to buy whose question is owned, but not so wide.
+        widths: for each standing, how many asks there are of each (max_k, info_access bits).
+        prices: the price table.
+        rates: what was found so far per contact asked for.
+        speed: for the estimated time.
+
+    """
+    to_buy = widths.get(Standing.TO_BUY, {})
+    tasks = sum(to_buy.values())
+    batches = math.ceil(tasks / BATCH_LIMIT)
+    worst = _worst_case(to_buy, prices)
+    expected = None
+    if rates is not None:
+        contacts = {
+            flag: sum(max_k * count for (max_k, bits), count in to_buy.items() if flag & bits) for flag in Access
+        }
+        expected = prices.cost(
+            emails=contacts[Access.EMAIL] * rates.emails_per_contact,
+            phones=contacts[Access.PHONE] * rates.phones_per_contact,
+        )
+    owned = widths.get(Standing.OWNED, {})
+    requests = tasks + 3 * batches  # each batch: one submit, one poll, one list of ids
+    seconds = max(
+        batches * speed.seconds_per_submit / speed.concurrency,
+        requests / speed.requests_per_s if speed.requests_per_s else 0.0,
+    )
+    return Quote(
+        rows=rows,
+        set_aside=dict(set_aside),
+        companies=companies,
+        outcomes=dict(outcomes),
+        to_buy=tasks,
+        wider=wider,
+        batches=batches,
+        worst_case_credits=worst,
+        expected_credits=expected,
+        credits_not_spent=_worst_case(owned, prices),
+        worst_case_usd=prices.usd(worst),
+        expected_usd=prices.usd(expected),
+        seconds=seconds,
+        prices=prices.source,
+    )
+
+
+def _worst_case(widths: Mapping[tuple[int, int], int], prices: PriceTable) -> float | None:
+    total = 0.0
+    for (max_k, bits), count in widths.items():
+        each = prices.worst_case(max_k, Access(bits))
+        if each is None:
+            return None
+        total += each * count
+    return total

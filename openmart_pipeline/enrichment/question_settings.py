@@ -1,0 +1,124 @@
+"""What a file asks for where its rows don't say: titles, how many, what to look up, where.
+
+Lives here: one value, its checks, and how a new choice is laid over the file's last one. No input or output.
+Imports `questions` and the ledger's word for asking again.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from openmart_pipeline.api.addresses import checked_notify_url
+from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.questions import MAX_K_LIMIT, Access
+
+PLACE_PARTS = ("city", "state", "country")
+PLACE_OF_ROW = "row"
+NO_PLACE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSettings:
+    """The defaults are those of the vendor's own client (API section 7)."""
+
+    titles: tuple[str, ...] = ("Owner",)
+    max_k: int = 3
+    info_access: str = "EMAIL_AND_PHONE"
+    location: str = PLACE_OF_ROW  # `row`, `none`, or `city=...; state=...; country=...` for rows without one
+    version: int | None = None
+    notify_url: str | None = None
+    reask: str = Reask.NOTHING.value
+    limit: int | None = None  # only the first so many companies of the file
+
+    @property
+    def access(self) -> Access:
+        """What to look up, as bits."""
+        return Access.named(self.info_access)
+
+    @property
+    def place(self) -> dict[str, str]:
+        """City, state and country for rows that name none; empty when rows speak for themselves."""
+        return _place(self.location)
+
+    def to_json(self) -> str:
+        """Return the settings as the ledger stores them with a plan."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "QuestionSettings":
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "titles": tuple(fields["titles"])})
+
+
+def laid_over(
+    last: QuestionSettings,
+    *,
+    titles: Sequence[str] | None = None,
+    max_k: int | None = None,
+    info_access: str | None = None,
+    location: str | None = None,
+    version: int | None = None,
+    notify_url: str | None = None,
+    reask: str | None = None,
+    limit: int | None = None,
+) -> QuestionSettings:
+    """Return `last` with every choice that is not None in its place, checked; 0 takes `limit` away.
+
+    `reask` and `limit` are choices of one plan: left out, they are off again.
+
+    Raises:
+        ValueError: one sentence that names the setting, what is wrong with it and what to write.
+
+    """
+    new = replace(
+        last,
+        titles=_titles(titles) if titles is not None else last.titles,
+        max_k=max_k if max_k is not None else last.max_k,
+        info_access=Access.named(info_access).label if info_access is not None else last.info_access,
+        location=location.strip() if location is not None else last.location,
+        version=version if version is not None else last.version,
+        notify_url=(checked_notify_url(notify_url) if notify_url else None)
+        if notify_url is not None
+        else last.notify_url,
+        reask=_reask(reask) if reask is not None else Reask.NOTHING.value,
+        limit=limit or None,
+    )
+    if not 1 <= new.max_k <= MAX_K_LIMIT:
+        raise ValueError(f"max_k is {new.max_k}: the API finds 1 to {MAX_K_LIMIT} contacts per company and title.")
+    if new.version not in (None, 0, 1):
+        raise ValueError(f"version is {new.version}: write 0 (the default pipeline) or 1 (all-in-one).")
+    if new.limit is not None and new.limit < 0:
+        raise ValueError(f"limit is {new.limit}: write how many companies to try first, or 0 for all.")
+    _place(new.location)
+    return new
+
+
+def _titles(titles: Sequence[str]) -> tuple[str, ...]:
+    kept = tuple(dict.fromkeys(title.strip() for title in titles if title.strip()))
+    if not kept:
+        raise ValueError('No title is left to ask for: write at least one, such as "Head of Marketing".')
+    return kept
+
+
+def _reask(word: str) -> str:
+    try:
+        return Reask(word.lower()).value
+    except ValueError:
+        words = ", ".join(choice.value for choice in Reask)
+        raise ValueError(f"reask is {word!r}: write one of {words}.") from None
+
+
+def _place(location: str) -> dict[str, str]:
+    if location in (PLACE_OF_ROW, NO_PLACE):
+        return {}
+    parts: dict[str, str] = {}
+    for piece in location.split(";"):
+        name, _, value = piece.partition("=")
+        if name.strip().lower() not in PLACE_PARTS or not value.strip():
+            raise ValueError(
+                f"location is {location!r}: write row (what each row says), none, or for example "
+                "city=Austin; state=TX; country=US."
+            )
+        parts[name.strip().lower()] = value.strip()
+    return parts

@@ -1,0 +1,87 @@
+"""Buying and collecting at the same time, for a person who waits: the command line's way through the steps.
+
+Lives here: two threads and who stops whom. What is bought and what an answer means is decided in `submit` and
+`collect`. Imports `steps`.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.collect import CollectReport
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.enrichment.submit import SubmitReport
+from openmart_pipeline.enrichment.workers import Worker
+
+# What says nothing about the next file: each has a plan and an approved limit of its own.
+GO_ON = (Stop.DONE, Stop.STALE, Stop.BUDGET)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What buying and collecting did, file by file; filled while they run."""
+
+    run_id: str
+    bought: dict[str, SubmitReport] = field(default_factory=dict)
+    collected: CollectReport = field(default_factory=CollectReport)
+
+
+def buy_and_collect(
+    work: Workplace,
+    buyer: Buyer,
+    credit_limits: Mapping[str, float],
+    report: RunReport,
+    *,
+    approved_by: str,
+    patience_s: float,
+    on_event: OnEvent = nobody_listens,
+) -> None:
+    """Buy each file's plan up to its limit, reading answers meanwhile; return when all of them ended.
+
+    The main thread buys, so that an interrupt reaches it; the collector reads in a thread of its own and commits
+    what it has before anything ends.
+
+    Args:
+        work: where.
+        buyer: the API.
+        credit_limits: partition key -> most credits for it; 0 collects only.
+        report: filled; its `run_id` goes into the batches' history.
+        approved_by: for the plans' history.
+        patience_s: collecting ends when nothing came in for so long.
+        on_event: hears every step of both, from several threads.
+
+    """
+    stop = threading.Event()
+    bought = threading.Event()
+    failures: list[BaseException] = []
+    collector = steps.collector(work, buyer, list(credit_limits), on_event)
+
+    def collect() -> None:
+        try:
+            collector.run(more_coming=lambda: not bought.is_set(), patience_s=patience_s, stop=stop)
+        except BaseException as error:  # noqa: BLE001  a thread has nobody to raise to: the caller raises it
+            failures.append(error)
+
+    reading = Worker(collect, name="collect")
+    reading.start()
+    report.collected = collector.report
+    try:
+        for key, limit in credit_limits.items():
+            if limit <= 0:
+                continue
+            report.bought[key] = steps.buy(
+                work, buyer, key, credit_limit=limit, run_id=report.run_id, approved_by=approved_by, on_event=on_event
+            )
+            if report.bought[key].stop not in GO_ON:
+                break
+        bought.set()
+        reading.wait()
+    except BaseException:
+        stop.set()
+        reading.wait()
+        raise
+    if failures:
+        raise failures[0]

@@ -1,0 +1,403 @@
+"""The steps of a file, from its rows to its contacts: what the assets and the command line both call.
+
+Lives here: the order of calls to ledger, warehouse and API in each step; no rules of their own.
+Imports the whole domain; knows neither Dagster nor the terminal.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.pace import Pace
+from openmart_pipeline.enrichment.answers import BatchRow
+from openmart_pipeline.enrichment.collect import Collector
+from openmart_pipeline.enrichment.companies import CompanyFile, FileReport, ReadOptions
+from openmart_pipeline.enrichment.draft import Draft
+from openmart_pipeline.enrichment.frame_traces import without_traces
+from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion
+from openmart_pipeline.enrichment.inventory import record_refusal
+from openmart_pipeline.enrichment.journal import SubmissionJournal
+from openmart_pipeline.enrichment.ledger import experience, moves, owed, plans, standing
+from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList, keepable
+from openmart_pipeline.enrichment.plan import Quote, Speed, quoted
+from openmart_pipeline.enrichment.poll import Patience, PollReport, poll_due
+from openmart_pipeline.enrichment.prices import Budget, PriceTable
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.question_settings import QuestionSettings
+from openmart_pipeline.enrichment.questions import CANON_VERSION
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.submit import SubmitReport, Terms, submit_plan
+from openmart_pipeline.enrichment.warehouse import CompanyCounts, LoadCounts, PublishedInfo, Warehouse
+
+SUBMIT_S_GUESS = 26.0  # what the route takes, until this ledger knows better (API section 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Everything a step works with. Made by the wiring, from the settings."""
+
+    data: DataFolder
+    ledger: Ledger
+    journal: SubmissionJournal
+    suppressions: SuppressionList
+    warehouse: Warehouse
+    prices: PriceTable
+    lifetimes: Lifetimes
+    patience: Patience
+    budget: Budget  # the settings' limits; what is approved for a plan comes with each purchase
+    balance_floor: float | None
+    requests_per_s: float | None
+    submit_concurrency: int
+    read_connections: int
+    api_host: str
+    key_hash: str
+    shared_platforms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """The API, and how fast it may be asked: needed to buy and to collect, never to plan."""
+
+    client: OpenmartClient
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompaniesTaken:
+    """What became of a file's rows."""
+
+    version: FileVersion
+    report: FileReport
+    counts: CompanyCounts
+    blank_rows: int
+    repaired_rows: int
+
+
+def take_companies(work: Workplace, key: str, options: ReadOptions | None = None) -> CompaniesTaken:
+    """Read the file as it is now, from a copy, into `companies` and `rejected_rows`.
+
+    Raises:
+        FileRefused: it is no table of companies; one sentence for its owner. Earlier rows stay.
+
+    """
+    version = work.data.version(key)
+    plans.register(work.ledger, key)
+    try:
+        return _load_companies(work, version, options)
+    except FileRefused as refused:
+        record_refusal(work.ledger, version, str(refused))
+        raise
+
+
+def _load_companies(work: Workplace, version: FileVersion, options: ReadOptions | None) -> CompaniesTaken:
+    options = options or ReadOptions(extra_platforms=work.shared_platforms)
+    file = CompanyFile(version.path, version.partition_key, options)
+    counted = Counter[str]()
+    suppression = work.suppressions.current()
+
+    def chunks() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        for chunk in file.chunks():
+            counted.update(blank=chunk.blank_rows, repaired=chunk.repaired_rows)
+            yield without_traces(chunk.companies, suppression), without_traces(chunk.rejected, suppression)
+
+    counts = work.warehouse.replace_companies(version.partition_key, version.sha256, chunks())
+    return CompaniesTaken(
+        version=version,
+        report=file.report,
+        counts=counts,
+        blank_rows=counted["blank"],
+        repaired_rows=counted["repaired"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan that may be bought, and what that would mean."""
+
+    plan: Plan
+    quote: Quote
+    settings: QuestionSettings
+
+
+def last_settings(work: Workplace, key: str) -> QuestionSettings:
+    """Return what the file last asked for; the vendor's own defaults before the first plan."""
+    plan = plans.current_plan(work.ledger, key)
+    return QuestionSettings() if plan is None else QuestionSettings.from_json(plan.config)
+
+
+def plan_questions(work: Workplace, key: str, settings: QuestionSettings) -> Planned:
+    """Plan what the file's companies ask, and quote it, into `enrichment_plan`. Free; buys nothing.
+
+    The same file, settings and prices are the same plan; a plan that asks anew is always a new one.
+
+    Raises:
+        FileRefused: its companies were not taken yet.
+
+    """
+    sha256 = work.warehouse.company_file_sha256(key)
+    if sha256 is None:
+        raise FileRefused(f"The companies of {key!r} are not loaded: materialize `companies` for it first.")
+    plans.register(work.ledger, key)
+    moves.lose_orphans(work.ledger)  # what a dead process was sending is no longer on its way: the quote says so
+    draft = _draft(work, key, settings)
+    plan_id = _same_or_new_plan(work, key, sha256, settings, draft)
+    plans.make_current(work.ledger, plan_id)
+    _load_plan(work, key, plan_id, draft)
+    quote = _quote(work, key, plan_id, draft)
+    plans.set_quote(work.ledger, plan_id, quote=quote.to_json(), credits_=quote.worst_case_credits)
+    plan = plans.current_plan(work.ledger, key)
+    assert plan is not None
+    return Planned(plan=plan, quote=quote, settings=settings)
+
+
+def _draft(work: Workplace, key: str, settings: QuestionSettings) -> Draft:
+    suppression = work.suppressions.current()
+    draft = Draft(settings, work.prices, suppression.covers_domain if suppression else None)
+    for companies in work.warehouse.company_tables(key):
+        draft.add(companies)
+    return draft
+
+
+def _same_or_new_plan(work: Workplace, key: str, sha256: str, settings: QuestionSettings, draft: Draft) -> str:
+    parts = [sha256, settings.to_json(), work.prices.key, CANON_VERSION, *work.suppressions.domains_key()]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    current = plans.current_plan(work.ledger, key)
+    is_same = current is not None and current.digest == digest and settings.reask == Reask.NOTHING
+    # A company's questions leave a plan when it is suppressed, and come back with a new plan only.
+    if current is not None and is_same and owed.asks_of(work.ledger, current.plan_id) == len(draft):
+        return current.plan_id
+    plan_id = plans.write_plan(
+        work.ledger,
+        key,
+        file_sha256=sha256,
+        config=settings.to_json(),
+        digest=digest,
+        prices=work.prices.key,
+        wanted=draft.asks(),
+    )
+    plans.apply_reask(work.ledger, plan_id, Reask(settings.reask), work.lifetimes)
+    return plan_id
+
+
+def _load_plan(work: Workplace, key: str, plan_id: str, draft: Draft) -> None:
+    draft.learn(owed.standings(work.ledger, plan_id))
+    work.warehouse.replace_plan(key, plan_id, draft.rows())
+
+
+def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
+    set_aside = work.warehouse.query(
+        "SELECT reason, count(*) FROM rejected_rows WHERE input_file = ? GROUP BY reason ORDER BY 2 DESC, 1", [key]
+    )
+    return quoted(
+        rows=draft.companies + sum(count for _, count in set_aside),
+        companies=draft.companies,
+        outcomes=draft.outcomes,
+        set_aside=dict(set_aside),
+        wider=owed.wider_asks(work.ledger, plan_id),
+        widths=draft.widths(),
+        prices=work.prices,
+        rates=experience.hit_rates(work.ledger),
+        speed=Speed(
+            seconds_per_submit=experience.seconds_per_submit(work.ledger) or SUBMIT_S_GUESS,
+            concurrency=work.submit_concurrency,
+            requests_per_s=work.requests_per_s,
+        ),
+    )
+
+
+def buy(
+    work: Workplace,
+    buyer: Buyer,
+    key: str,
+    *,
+    credit_limit: float,
+    run_id: str,
+    approved_by: str,
+    on_event: OnEvent = nobody_listens,
+    stop: threading.Event | None = None,
+) -> SubmitReport:
+    """Buy what the file's current plan still owes, up to `credit_limit` estimated credits in this run.
+
+    Raises:
+        FileRefused: there is no plan to buy.
+        LedgerRefused: the ledger can't be trusted.
+
+    """
+    plan = plans.current_plan(work.ledger, key)
+    if plan is None or plan.quote is None:
+        raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it and look at the quote first.")
+    settings = QuestionSettings.from_json(plan.config)
+    terms = Terms(
+        budget=replace(work.budget, approved=credit_limit),
+        prices=work.prices,
+        run_id=run_id,
+        key_hash=work.key_hash,
+        approved_by=approved_by,
+        file_sha256=work.data.current_sha256(key),
+        notify_url=settings.notify_url,
+        concurrency=work.submit_concurrency,
+        balance_floor=work.balance_floor,
+    )
+    return submit_plan(
+        work.ledger, work.journal, buyer.client, plan, terms, pace=buyer.pace, on_event=on_event, stop=stop
+    )
+
+
+def poll(work: Workplace, buyer: Buyer, *, budget_s: float) -> PollReport:
+    """Ask about every batch that is due, for at most `budget_s` seconds. Free."""
+    return poll_due(work.ledger, buyer.client, patience=work.patience, key_hash=work.key_hash, budget_s=budget_s)
+
+
+def collector(
+    work: Workplace,
+    buyer: Buyer,
+    keys: Collection[str] | None,
+    on_event: OnEvent = nobody_listens,
+) -> Collector:
+    """Return a collecting run for these files (None: all); its `run` reads into the ledger. Free."""
+    return Collector(
+        work.ledger,
+        buyer.client,
+        work.prices,
+        key_hash=work.key_hash,
+        patience=work.patience,
+        partition_keys=keys,
+        connections=work.read_connections,
+        keepable=keepable(work.suppressions),
+        on_event=on_event,
+    )
+
+
+def load_batches(work: Workplace, key: str) -> list[BatchRow]:
+    """Bring `submitted_batches` of the file up to the ledger; return its rows."""
+    rows = [_batch_row(row) for row in standing.batches_of(work.ledger, key)]
+    work.warehouse.replace_batches(key, rows)
+    return rows
+
+
+def _batch_row(row: standing.BatchCounts) -> BatchRow:
+    batch = row.batch
+    return BatchRow(
+        batch_no=batch.batch_no,
+        batch_id=batch.vendor_batch_id,
+        state=batch.state,
+        tasks_total=batch.tasks,
+        tasks_found=row.found,
+        tasks_empty=row.empty,
+        tasks_errored=row.errored,
+        tasks_other=batch.tasks - row.found - row.empty - row.errored,
+        intent_at=batch.intent_at,
+        submitted_at=batch.submitted_at,
+        ready_at=batch.ready_at,
+        collected_at=batch.collected_at,
+        run_id=batch.run_id,
+        estimated_credits_reserved=batch.reserved_credits,
+        estimated_credits_settled=batch.settled_credits,
+        evidence=batch.evidence,
+    )
+
+
+def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
+    """Replace the file's task results and contacts by what the ledger holds for its current plan.
+
+    Raises:
+        FileRefused: the file has no plan yet.
+
+    """
+    plan = plans.current_plan(work.ledger, key)
+    if plan is None:
+        raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it first.")
+    if work.warehouse.plan_id(key) != plan.plan_id:  # a kill fell between the two databases
+        _load_plan_again(work, plan)
+    seq = standing.newest_end(work.ledger, key)  # read first: what ends while loading is loaded next time
+    load_batches(work, key)
+    return work.warehouse.replace_answers(
+        key,
+        standing.answers_of_plan(work.ledger, plan.plan_id, work.prices),
+        api_host=work.api_host,
+        run_id=run_id,
+        loaded_seq=seq,
+        suppression=work.suppressions.current(),
+    )
+
+
+def _load_plan_again(work: Workplace, plan: Plan) -> None:
+    """Bring the file's companies and plan rows back to the version that the ledger's plan was made from."""
+    version = work.data.stored(plan.partition_key, plan.file_sha256)
+    if version is None:
+        raise FileRefused(f"The copy that {plan.partition_key!r} was planned from is gone: plan the file again.")
+    _load_companies(work, version, None)
+    draft = _draft(work, plan.partition_key, QuestionSettings.from_json(plan.config))
+    _load_plan(work, plan.partition_key, plan.plan_id, draft)
+
+
+def reload(work: Workplace, key: str, *, run_id: str) -> None:
+    """Load a file's rows, plan and contacts again, as the suppression list lets them pass now.
+
+    Raises:
+        FileRefused: the copy it was read from is gone; its contacts are loaded all the same.
+
+    """
+    plan = plans.current_plan(work.ledger, key)
+    if plan is not None:
+        try:
+            _load_plan_again(work, plan)
+        finally:
+            load_contacts(work, key, run_id=run_id)
+        return
+    sha256 = work.warehouse.company_file_sha256(key)
+    version = None if sha256 is None else work.data.stored(key, sha256)
+    if version is not None:
+        _load_companies(work, version, None)
+
+
+def publish(work: Workplace) -> bool:
+    """Let analysts read what the warehouse holds now; return whether anything was new.
+
+    Said to the ledger last: a kill before that makes the files due again, and the same rows are loaded again.
+    """
+    generation = standing.newest_event(work.ledger)
+    loaded = work.warehouse.query(
+        "SELECT input_file, plan_id, answers_loaded_seq FROM input_files WHERE answers_loaded_seq IS NOT NULL"
+    )
+    known = {row.partition_key for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None}
+    waiting = known & (standing.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
+    info = PublishedInfo(
+        published_at=work.ledger.clock(),
+        files_complete=len(known - waiting),
+        files_waiting=len(waiting),
+        found_lifetime_days=work.lifetimes.found // dt.timedelta(days=1),
+        empty_lifetime_days=work.lifetimes.empty // dt.timedelta(days=1),
+    )
+    published = work.warehouse.publish(generation, info)
+    for key, plan_id, seq in loaded:
+        standing.set_loaded(work.ledger, key, plan_id, seq)
+    return published
+
+
+def rebuild(work: Workplace, *, run_id: str) -> list[str]:
+    """Make the warehouse anew from the ledger and the file copies, and publish it; return what could not be.
+
+    The published database stays as it is until the new one is whole.
+    """
+    work.warehouse.discard()
+    failed = []
+    for partition in plans.all_partitions(work.ledger):
+        plan = plans.current_plan(work.ledger, partition.partition_key)
+        if plan is None or partition.state == "retired":
+            continue
+        try:
+            load_contacts(work, partition.partition_key, run_id=run_id)
+        except FileRefused as error:
+            failed.append(str(error))
+    publish(work)
+    return failed

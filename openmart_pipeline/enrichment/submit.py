@@ -1,0 +1,467 @@
+"""The one place that spends: every gate before a POST, the POST, and what each answer to it means.
+
+Lives here: the only call of `client.submit` in the project. What an error means is in `rules`, pauses and breaker are
+in `brakes`. Imports the ledger, the journal and `api`; nothing that shows anything to anybody.
+"""
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
+from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits
+from openmart_pipeline.api.models import Submission, TaskRequest
+from openmart_pipeline.api.pace import Pace
+from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
+from openmart_pipeline.enrichment.journal import SubmissionJournal
+from openmart_pipeline.enrichment.ledger import moves, owed, sending
+from openmart_pipeline.enrichment.ledger.experience import first_poll_s
+from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.prices import Budget, PriceTable
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.recovery import refuse_on_hold
+from openmart_pipeline.enrichment.rules import UNEXPECTED, Stop, rule_for
+from openmart_pipeline.enrichment.workers import Worker
+
+INTENT_VALID_S = 5  # an intent older than that when it is sent may look abandoned to others: given back instead
+CLOCK_SKEW_LIMIT_S = 600  # ours against the server's: budgets count by day, deadlines by our clock
+FREE_DISK_BYTES = 64 << 20  # room for the outcome of every POST in flight, in ledger and journal
+IDLE_S = 0.05  # between looks of a worker that waits for what others may give back
+OUTCOME_RETRY_S = 2  # between attempts to record an outcome on a full disk
+
+
+@dataclass(slots=True)
+class SubmitReport:
+    """What one buying run did; filled while it runs."""
+
+    accepted_batches: int = 0
+    accepted_tasks: int = 0
+    unknown_batches: list[int] = field(default_factory=list)
+    rejected_batches: list[int] = field(default_factory=list)
+    given_back_batches: int = 0
+    stop: Stop = Stop.DONE
+    sentence: str = "Everything the plan owes is bought."
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a person or a schedule allowed, and with whose key."""
+
+    budget: Budget
+    prices: PriceTable
+    run_id: str
+    key_hash: str
+    approved_by: str
+    file_sha256: str | None = None  # of the user's file as it is now; None: it is gone, which stops nothing
+    notify_url: str | None = None
+    concurrency: int = 8
+    balance_floor: float | None = None
+    submit_timeout_s: float = SUBMIT_TIMEOUT_S
+    pauses_s: Sequence[float] = PAUSES_S
+
+
+def submit_plan(
+    ledger: Ledger,
+    journal: SubmissionJournal,
+    client: OpenmartClient,
+    plan: Plan,
+    terms: Terms,
+    *,
+    pace: Pace,
+    on_event: OnEvent = nobody_listens,
+    stop: threading.Event | None = None,
+) -> SubmitReport:
+    """Buy what the plan still owes, within the terms; return when nothing more can or may be sent.
+
+    POSTs go out from threads. An interrupt (Ctrl-C, SIGTERM, Dagster's Terminate) stops claiming and waits for
+    the POSTs in flight, then goes on its way; a second one abandons them: their batches become `unknown`.
+
+    Raises:
+        LedgerRefused: the ledger is damaged, on hold, or older than the submission journal.
+
+    """
+    ledger.check_integrity()
+    journal.check()
+    refuse_on_hold(ledger)
+    moves.lose_orphans(ledger)
+    run = _Run(ledger, journal, client, plan, terms, pace, on_event, stop or threading.Event())
+    if not run.owes_anything():
+        return run.report
+    if terms.budget.approved <= 0:
+        run.end(Stop.BUDGET, "A credit limit of 0 is a dry run: nothing was bought, what is owed stays owed.")
+        return run.report
+    if not run.may_begin():
+        return run.report
+    sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by)
+    _work_together(run, terms.concurrency)
+    if run.report.stop is Stop.DONE and run.owes_anything():
+        run.end(Stop.INTERRUPTED, "Stopped before everything was bought; the rest stays owed.")
+    return run.report
+
+
+def _work_together(run: "_Run", concurrency: int) -> None:
+    """Buy with so many threads; an interrupt of this thread stops claiming and waits for what is in flight."""
+    workers = [Worker(run.work, name=f"submit-{number}") for number in range(concurrency)]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.wait()
+    except BaseException:
+        run.end(Stop.INTERRUPTED, "Stopped by a person; the POSTs in flight are waited for, the rest stays owed.")
+        for worker in workers:
+            if worker.ident is not None:
+                worker.wait()
+        raise
+    if run.failure is not None:
+        raise run.failure
+
+
+class _Run:
+    """One buying run: what its workers share. Every worker claims, sends and records one batch at a time."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        journal: SubmissionJournal,
+        client: OpenmartClient,
+        plan: Plan,
+        terms: Terms,
+        pace: Pace,
+        on_event: OnEvent,
+        stop: threading.Event,
+    ) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._client = client
+        self._plan = plan
+        self._terms = terms
+        self._pace = pace
+        self._listener = on_event
+        self._stopping = stop
+        self._lock = threading.Lock()  # of the fields below; never held while anything is written
+        self._claiming = threading.Lock()  # one claim after another: the next looks behind the last
+        self._after_position = -1
+        self._in_flight = 0
+        self._all_claimed = False
+        self._brakes = Brakes(terms.pauses_s)
+        self._first_poll_s = first_poll_s(ledger)
+        self.report = SubmitReport()
+        self.failure: BaseException | None = None
+
+    def _on_event(self, step: str, batch_no: int, tasks: int, detail: str) -> None:
+        """Tell the listener. One that fails ends the run, but never comes between an answer and its record."""
+        try:
+            self._listener(step, batch_no, tasks, detail)
+        except Exception as error:  # noqa: BLE001  raised by `submit_plan`, once all that is in flight is recorded
+            with self._lock:
+                self.failure = self.failure or error
+                self._stopping.set()
+
+    def owes_anything(self) -> bool:
+        """Look for the first thing to buy; the next claim starts there."""
+        first = owed.first_owed(self._ledger, self._plan.plan_id)
+        if first is not None:
+            with self._lock:
+                self._after_position = first - 1
+        return first is not None
+
+    def end(self, why: Stop, sentence: str) -> None:
+        """Claim nothing more; the first reason given is the one reported."""
+        with self._lock:
+            if not self._stopping.is_set() or self.report.stop is Stop.DONE:
+                self.report.stop, self.report.sentence = why, sentence
+            self._stopping.set()
+        self._on_event("stopped", 0, 0, sentence)
+
+    def may_begin(self) -> bool:
+        """Pass the gates that need no batch; whatever closes one is said in the report."""
+        return self._plan_holds() and self._account_is_in_order()
+
+    def _plan_holds(self) -> bool:
+        """Refuse a plan whose file or prices have changed: what was approved is not what would be bought."""
+        if self._terms.file_sha256 not in (None, self._plan.file_sha256):
+            changed = "The file has changed since it was planned."
+        elif self._plan.prices != self._terms.prices.key:
+            changed = "The prices in the settings are not the ones this plan was quoted with."
+        else:
+            return True
+        self.end(
+            Stop.STALE,
+            f"{changed} Nothing was bought. Plan it again (materialize companies and enrichment_plan, or start the "
+            "command again) and look at the new quote.",
+        )
+        return False
+
+    def _account_is_in_order(self) -> bool:
+        """Check key, address, clock and balance with one free read, before the first intent."""
+        balance: int | None = None
+        try:
+            balance = asyncio.run(_balance(self._client))
+        except (KeyRefused, OutOfCredits) as error:
+            self.end(rule_for(error).stop or Stop.KEY, f"{error} Nothing was bought.")
+            return False
+        except NotSent as error:
+            self.end(Stop.UNREACHABLE, f"{error} Nothing was bought.")
+            return False
+        except OpenmartError as error:
+            self.report.warnings.append(f"The account's balance could not be read, so no floor binds: {error}")
+        skew_s = self._client.clock_skew_s
+        if skew_s is not None and abs(skew_s) > CLOCK_SKEW_LIMIT_S:
+            self.end(
+                Stop.CLOCK,
+                f"This machine's clock and the server's differ by {abs(skew_s) / 60:.0f} minutes. Budgets count by "
+                "day and deadlines by the clock, so nothing was bought. Set the clock, then start again.",
+            )
+            return False
+        floor = self._terms.balance_floor
+        if floor is not None and balance is not None and balance < floor:
+            self.end(
+                Stop.BUDGET,
+                f"The account's balance is {balance:,} credits, below the floor of {floor:,.0f} "
+                "(OPENMART_BALANCE_FLOOR). Nothing was bought. Top up, or lower the floor.",
+            )
+            return False
+        return True
+
+    def work(self) -> None:
+        """Buy batch after batch until there is a reason not to."""
+        try:
+            while self._wait_for_turn():
+                claim = self._claim()
+                if claim is None:
+                    return
+                try:
+                    self._send(claim)
+                finally:
+                    with self._lock:
+                        self._in_flight -= 1
+        except BaseException as error:  # noqa: BLE001  a thread has nobody to raise to: `submit_plan` raises it
+            with self._lock:
+                self.failure = self.failure or error
+            self.end(Stop.FAILED, f"Buying stopped on an error nobody foresaw: {error}")
+
+    def _wait_for_turn(self) -> bool:
+        """Wait out pauses and take a slot of the request rate, before the intent is committed."""
+        self._brakes.wait(self._stopping)
+        return not self._stopping.wait(0 if self._stopping.is_set() else self._pace.next_slot())
+
+    def _claim(self) -> Claim | None:
+        """Commit the intent for the next batch; None when there is nothing to do for this worker."""
+        while not self._stopping.is_set():
+            if not self._has_room_to_record():
+                return None
+            with self._claiming:
+                claim = None if self._all_claimed else self._claim_next()
+                if claim is None and not self._in_flight and not self._stopping.is_set():
+                    # Something may have been given back behind us; what is in flight may still be.
+                    self._all_claimed = not self.owes_anything()
+            if claim is not None:
+                self._on_event("claimed", claim.batch.batch_no, len(claim.tasks), "")
+                return claim
+            if self._all_claimed:
+                return None
+            self._stopping.wait(IDLE_S)
+        return None
+
+    def _claim_next(self) -> Claim | None:
+        try:
+            claim = sending.claim(
+                self._ledger,
+                self._plan.plan_id,
+                budget=self._terms.budget,
+                prices=self._terms.prices,
+                run_id=self._terms.run_id,
+                key_hash=self._terms.key_hash,
+                deadline_s=self._terms.submit_timeout_s + INTENT_VALID_S,
+                after_position=self._after_position,
+            )
+        except BudgetReached as reached:
+            self.end(Stop.BUDGET, str(reached))
+        except PlanStale as stale:
+            self.end(Stop.STALE, str(stale))
+        except sa.exc.OperationalError as error:
+            self.end(Stop.DISK, f"The ledger could not be written ({error.orig}): nothing was sent. Free some space.")
+        else:
+            if claim is not None:
+                with self._lock:
+                    self._after_position = claim.last_position
+                    self._in_flight += 1
+            return claim
+        return None
+
+    def _has_room_to_record(self) -> bool:
+        free = shutil.disk_usage(self._ledger.path.parent).free
+        if free < FREE_DISK_BYTES:
+            self.end(
+                Stop.DISK,
+                f"Only {free >> 20} MB are free beside the ledger: an answer might not be recorded, so nothing "
+                "more is sent. Free some space, then start again; nothing is lost.",
+            )
+        return free >= FREE_DISK_BYTES
+
+    def _send(self, claim: Claim) -> None:
+        """Send one batch once, and record what became of it."""
+        claimed = time.monotonic()
+        try:
+            self._journal.sending(claim)
+        except OSError as full:
+            self._record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
+            self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
+            return
+        self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
+        if time.monotonic() - claimed > INTENT_VALID_S:
+            self._record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
+            return
+        error: BaseException | None = None
+        submission: Submission | None = None
+        try:
+            submission = self._client.submit([_on_the_wire(task, self._terms) for task in claim.tasks])
+        except BaseException as raised:  # noqa: BLE001  whatever it is, it is recorded before it goes anywhere
+            error = raised
+        self._on_event("answered", claim.batch.batch_no, len(claim.tasks), "" if error is None else str(error))
+        if submission is not None:
+            self._accept(claim, submission)
+            return
+        assert error is not None
+        rule = rule_for(error)
+        evidence = error.evidence if isinstance(error, OutcomeUnknown) else str(error)
+        self._record(claim, rule.record, reason=f"{error} {evidence}".strip() if rule.record == "lose" else str(error))
+        if rule.stop is not None:
+            self.end(rule.stop, f"{error} What was sent stays ours; the rest stays owed.")
+            if rule is UNEXPECTED:
+                raise error
+        elif rule.waits is not None:
+            self._hold(rule.waits, error)
+        else:
+            self._count(got_id=False)
+
+    def _accept(self, claim: Claim, submission: Submission) -> None:
+        evidence = submission.evidence
+        if submission.total is not None and submission.total != len(claim.tasks):
+            counts = f"the server counts {submission.total} tasks, we sent {len(claim.tasks)}"
+            self.report.warnings.append(f"Batch {claim.batch.batch_no}: {counts}. What it answers is collected.")
+            evidence = f"{counts}: {evidence}"
+        # First of all where nothing can refuse it: a ledger that breaks now must not take the id with it.
+        is_journaled = self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
+        is_recorded = self._persist(
+            claim,
+            submission.batch_id,
+            lambda: sending.accept(
+                self._ledger,
+                claim.batch,
+                vendor_batch_id=submission.batch_id,
+                evidence=evidence,
+                first_poll_s=self._first_poll_s,
+            ),
+        )
+        if not is_recorded:
+            self._record(claim, "lose", reason=f"{submission.batch_id} is another batch's id: {evidence}")
+            self._count(got_id=False)
+            return
+        if not is_journaled:
+            self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
+        with self._lock:
+            self.report.accepted_batches += 1
+            self.report.accepted_tasks += len(claim.tasks)
+        self._count(got_id=True)
+        self._on_event("accepted", claim.batch.batch_no, len(claim.tasks), submission.batch_id)
+
+    def _record(self, claim: Claim, move: str, *, reason: str) -> None:
+        record: Callable[[], None] = {
+            "give_back": lambda: sending.give_back(self._ledger, claim.batch, reason=reason),
+            "refuse": lambda: sending.refuse(self._ledger, claim.batch, reason=reason),
+            "lose": lambda: sending.lose(self._ledger, claim.batch, evidence=reason),
+        }[move]
+        self._persist(claim, None, record)
+        step = {"give_back": "given_back", "refuse": "rejected", "lose": "unknown"}[move]
+        self._journal_outcome(claim, step, detail=reason)
+        with self._lock:
+            if move == "lose":
+                self.report.unknown_batches.append(claim.batch.batch_no)
+            elif move == "refuse":
+                self.report.rejected_batches.append(claim.batch.batch_no)
+            else:
+                self.report.given_back_batches += 1
+        self._on_event(step, claim.batch.batch_no, len(claim.tasks), reason)
+
+    def _persist(self, claim: Claim, vendor_batch_id: str | None, record: Callable[[], None]) -> bool:
+        """Record an outcome, for as long as this process lives: a full disk must not lose a batch id.
+
+        Returns False only where the id is another batch's already: nothing was recorded then.
+        """
+        while True:
+            try:
+                record()
+            except moves.MoveRefused as error:
+                # Somebody took us for dead and a person decided since: the journal keeps what we know.
+                self.report.warnings.append(f"{error} (answer: {vendor_batch_id or 'no batch id'})")
+                return True
+            except sa.exc.IntegrityError:
+                return False
+            except sa.exc.OperationalError as error:
+                self._on_event(
+                    "waiting",
+                    claim.batch.batch_no,
+                    len(claim.tasks),
+                    f"batch {claim.batch.batch_no} is {vendor_batch_id or 'without an id'}, and the ledger can't "
+                    f"record it yet ({error.orig}): free some space and leave this running",
+                )
+                self.end(Stop.DISK, f"The ledger could not be written ({error.orig}). Nothing more is sent.")
+                time.sleep(OUTCOME_RETRY_S)
+            else:
+                return True
+
+    def _journal_outcome(self, claim: Claim, outcome: str, **fields: str) -> bool:
+        try:
+            self._journal.outcome(claim, outcome, **fields)
+        except OSError as error:
+            self.report.warnings.append(f"The submission journal could not be written: {error}")
+            return False
+        return True
+
+    def _hold(self, why: Stop, error: BaseException) -> None:
+        wait_s = self._brakes.hold(error)
+        if wait_s is None:
+            self.end(why, f"{error} What was sent stays ours; the rest stays owed: start again later.")
+        else:
+            self._on_event("waiting", 0, 0, f"{error} Trying again in {wait_s:.0f} s.")
+
+    def _count(self, *, got_id: bool) -> None:
+        trouble = self._brakes.trip(got_id=got_id)
+        if trouble is not None:
+            self.end(
+                Stop.BREAKER,
+                f"{trouble} Nothing more is sent. What may have been created is named as unknown "
+                "(`openmart-pipeline unknown list`); collecting goes on.",
+            )
+
+
+async def _balance(client: OpenmartClient) -> int | None:
+    async with client.reader() as reader:
+        balance = await reader.credit_balance()
+    return None if balance.is_unlimited else balance.balance
+
+
+def _on_the_wire(task: sending.ClaimedTask, terms: Terms) -> TaskRequest:
+    return TaskRequest(
+        domain=task.domain,
+        title=task.title,
+        max_k=task.max_k,
+        tracking_id=task.tracking_id,
+        info_access=task.access.on_the_wire,
+        company_name=task.company_name,
+        city=task.city,
+        state=task.state,
+        country=task.country,
+        version=task.version,
+        notify_url=terms.notify_url,
+    )

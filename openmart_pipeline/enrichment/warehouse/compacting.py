@@ -1,0 +1,40 @@
+"""A new private file with the same rows: deleting in DuckDB leaves the deleted text in the file's blocks.
+
+Lives here: the copy and the step that puts it in place. No table's contents.
+Imports `connection`, `errors`, `tables`.
+"""
+
+import os
+
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
+from openmart_pipeline.enrichment.warehouse.errors import unwritable
+from openmart_pipeline.enrichment.warehouse.tables import TABLES
+
+
+def compact(file: PrivateFile) -> None:
+    """Copy every row into a new file and put it in the old one's place; a kill leaves the one or the other.
+
+    Raises:
+        WarehouseUnwritable: no space for the copy; the file is as it was.
+
+    """
+    with file.turn():
+        fresh = file.beside(".compacting")
+        fresh.discard()
+        file.checkpoint()
+        with fresh.writing() as connection:
+            connection.execute("ATTACH ? AS old (READ_ONLY)", [str(file.path)])
+            for table in TABLES:
+                connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM old.{table.name}")  # noqa: S608  our constants
+        fresh.checkpoint()
+        try:
+            fresh.path.replace(file.path)
+            remove_side_files(file.path)
+            folder = os.open(file.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise unwritable(error, file.path.name) from error
+        fresh.discard(with_lock=True)

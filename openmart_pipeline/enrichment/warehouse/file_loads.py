@@ -1,0 +1,216 @@
+"""Replacing what is known of one input file before anything is bought: its rows, its plan, its batches.
+
+Lives here: one transaction per table and file. Not here: answers (`answer_loads`), turns (`connection`).
+Imports `connection`, `staging`, `tables`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from openmart_pipeline.enrichment.answers import BatchRow
+from openmart_pipeline.enrichment.contact_fields import storable_text
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
+from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
+from openmart_pipeline.enrichment.warehouse.staging import StagedRows, staging_folder
+from openmart_pipeline.enrichment.warehouse.tables import (
+    COMPANIES,
+    ENRICHMENT_PLAN,
+    REJECTED_ROWS,
+    SUBMITTED_BATCHES,
+)
+from openmart_pipeline.enrichment.warehouse.times import utc
+
+_OURS = ("input_file", "plan_id", "outcome", "reason")  # written by the load, not by who brings the rows
+_COMPANY_COLUMNS = tuple(column for column in COMPANIES.columns if column.name not in _OURS)
+_REJECTED_COLUMNS = tuple(column for column in REJECTED_ROWS.columns if column.name != "input_file")
+_PLAN_COLUMNS = tuple(column for column in ENRICHMENT_PLAN.columns if column.name not in ("input_file", "plan_id"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyCounts:
+    """What a file's rows became."""
+
+    rows: int
+    companies: int
+    set_aside: int
+    set_aside_by_reason: dict[str, int] = field(default_factory=dict)
+
+
+def note_file(connection: duckdb.DuckDBPyConnection, input_file: str) -> None:
+    """Make sure that `input_files` knows the file; and the published database, from now on, is behind."""
+    connection.execute(
+        "INSERT INTO input_files (input_file) SELECT $1 WHERE $1 NOT IN (SELECT input_file FROM input_files)",
+        [input_file],
+    )
+    connection.execute("DELETE FROM published_info")
+
+
+def replace_companies(
+    file: PrivateFile,
+    input_file: str,
+    file_sha256: str,
+    chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
+    now: dt.datetime,
+) -> CompanyCounts:
+    """Replace the file's rows in `companies` and `rejected_rows`; a new version drops the old one's plan.
+
+    The chunks are consumed before the turn is taken: they may come from a slow reader, or read the warehouse.
+
+    Raises:
+        ValueError: a column is missing, or two kept rows have one `source_row`.
+
+    """
+    with staging_folder(file) as folder:
+        kept_path, rejected_path = str(folder / "kept.parquet"), str(folder / "rejected.parquet")
+        with (
+            StagedRows(folder / "kept.parquet", _COMPANY_COLUMNS) as kept,
+            StagedRows(folder / "rejected.parquet", _REJECTED_COLUMNS) as rejected,
+        ):
+            for kept_frame, rejected_frame in chunks:
+                kept.add_frame(kept_frame)
+                rejected.add_frame(rejected_frame)
+        with file.writing() as connection:
+            _refuse_doubled_rows(connection, kept_path)
+            note_file(connection, input_file)
+            connection.execute(
+                "DELETE FROM enrichment_plan WHERE input_file = $1 AND EXISTS (SELECT 1 FROM input_files "
+                "WHERE input_file = $1 AND file_sha256 <> $2)",
+                [input_file, file_sha256],
+            )
+            for table in (COMPANIES, REJECTED_ROWS):
+                connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constant
+            connection.execute(
+                "INSERT INTO companies BY NAME SELECT ? AS input_file, 'kept' AS outcome, * FROM read_parquet(?)",
+                [input_file, kept_path],
+            )
+            connection.execute(
+                "INSERT INTO companies BY NAME SELECT ? AS input_file, 'set_aside' AS outcome, source_row, "
+                "line, reason FROM read_parquet(?)",
+                [input_file, rejected_path],
+            )
+            connection.execute(
+                "INSERT INTO rejected_rows BY NAME SELECT ? AS input_file, * FROM read_parquet(?)",
+                [input_file, rejected_path],
+            )
+            connection.execute(
+                "UPDATE input_files SET file_sha256 = ?, rows_in_file = ?, rows_set_aside = ?, "
+                "companies_loaded_at = ? WHERE input_file = ?",
+                [file_sha256, kept.rows + rejected.rows, rejected.rows, utc(now), input_file],
+            )
+            reasons = connection.execute(
+                "SELECT coalesce(reason, ''), count(*) FROM rejected_rows WHERE input_file = ? "
+                "GROUP BY reason ORDER BY count(*) DESC, reason",
+                [input_file],
+            ).fetchall()
+    return CompanyCounts(
+        rows=kept.rows + rejected.rows,
+        companies=kept.rows,
+        set_aside=rejected.rows,
+        set_aside_by_reason=dict(reasons),
+    )
+
+
+def _refuse_doubled_rows(connection: duckdb.DuckDBPyConnection, kept_path: str) -> None:
+    """Raise when two rows share a number, which leads from a contact back to one row of the file."""
+    doubled = connection.execute(
+        "SELECT source_row FROM read_parquet(?) GROUP BY source_row HAVING count(*) > 1 ORDER BY 1 LIMIT 1",
+        [kept_path],
+    ).fetchone()
+    if doubled:
+        raise ValueError(f"two companies of the file have the source_row {doubled[0]}: nothing was loaded")
+
+
+def company_tables(file: PrivateFile, input_file: str, chunk_rows: int) -> Iterator[pa.Table]:
+    """Yield the file's kept rows in file order, as they were when the first chunk was asked for.
+
+    They are copied out in one short turn, so the caller may take its time, and write to the warehouse
+    meanwhile.
+    """
+    with staging_folder(file) as folder:
+        copy = folder / "companies.parquet"
+        names = ", ".join(column.name for column in _COMPANY_COLUMNS)
+        with file.reading() as connection:
+            connection.execute(
+                f"COPY (SELECT {names} FROM companies WHERE input_file = $1 AND outcome = 'kept' "  # noqa: S608  our columns
+                "ORDER BY source_row) TO $2 (FORMAT parquet)",
+                [input_file, str(copy)],
+            )
+        with pq.ParquetFile(copy) as parquet:
+            for batch in parquet.iter_batches(batch_size=chunk_rows):
+                yield pa.Table.from_batches([batch])
+
+
+def companies_frame(table: pa.Table) -> pd.DataFrame:
+    """Return the types that the intake gave: text, nullable integers, lists of titles."""
+    frame: pd.DataFrame = table.to_pandas(
+        types_mapper={pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype(na_value=float("nan"))}.get
+    )
+    frame["source_row"] = frame["source_row"].astype("int64")
+    frame["titles"] = pd.Series(table["titles"].to_pylist(), index=frame.index, dtype=object)
+    return frame
+
+
+def replace_plan(
+    file: PrivateFile, input_file: str, plan_id: str, chunks: Iterable[pd.DataFrame | pa.Table], now: dt.datetime
+) -> None:
+    """Replace the questions that the file asks by those of this plan; the chunks may read the warehouse."""
+    with staging_folder(file) as folder:
+        with StagedRows(folder / "plan.parquet", _PLAN_COLUMNS) as staged:
+            for rows in chunks:
+                if isinstance(rows, pa.Table):
+                    staged.add_table(rows)
+                else:
+                    staged.add_frame(rows)
+        with file.writing() as connection:
+            note_file(connection, input_file)
+            connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])
+            connection.execute(
+                "INSERT INTO enrichment_plan BY NAME SELECT ? AS input_file, ? AS plan_id, * FROM read_parquet(?)",
+                [input_file, plan_id, str(staged.path)],
+            )
+            connection.execute(
+                "UPDATE input_files SET plan_id = ?, plan_loaded_at = ? WHERE input_file = ?",
+                [plan_id, utc(now), input_file],
+            )
+
+
+def replace_batches(file: PrivateFile, input_file: str, batches: Sequence[BatchRow]) -> None:
+    """Replace the file's rows in `submitted_batches` by these."""
+    rows = pa.Table.from_pylist(
+        [_batch_values(input_file, batch) for batch in batches],
+        schema=arrow_schema(SUBMITTED_BATCHES.columns),
+    )
+    with file.writing() as connection:
+        note_file(connection, input_file)
+        connection.execute("DELETE FROM submitted_batches WHERE input_file = ?", [input_file])
+        connection.register("incoming", rows)
+        connection.execute("INSERT INTO submitted_batches BY NAME SELECT * FROM incoming")
+        connection.unregister("incoming")
+
+
+def _batch_values(input_file: str, batch: BatchRow) -> dict[str, object]:
+    return {
+        "input_file": input_file,
+        "batch_no": batch.batch_no,
+        "batch_id": batch.batch_id,
+        "state": str(batch.state),
+        "tasks_total": batch.tasks_total,
+        "tasks_found": batch.tasks_found,
+        "tasks_empty": batch.tasks_empty,
+        "tasks_errored": batch.tasks_errored,
+        "tasks_other": batch.tasks_other,
+        "intent_at": utc(batch.intent_at),
+        "submitted_at": utc(batch.submitted_at),
+        "ready_at": utc(batch.ready_at),
+        "collected_at": utc(batch.collected_at),
+        "dagster_run_id": batch.run_id,
+        "estimated_credits_reserved": batch.estimated_credits_reserved,
+        "estimated_credits_settled": batch.estimated_credits_settled,
+        "evidence": storable_text(batch.evidence),
+    }

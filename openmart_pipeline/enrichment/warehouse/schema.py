@@ -1,0 +1,85 @@
+"""From the definitions of tables and views to SQL, to Arrow types and to the data dictionary of the docs.
+
+Lives here: what can be made of the definitions. No connection, no rows.
+Imports `tables`, `views`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from openmart_pipeline.enrichment.warehouse.tables import PHONES, TABLES, Column, Table
+from openmart_pipeline.enrichment.warehouse.views import VIEWS
+
+_ARROW_TYPES = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "BIGINT[]": pa.list_(pa.int64()),
+    PHONES: pa.list_(
+        pa.struct(
+            [
+                ("number", pa.string()),
+                ("e164", pa.string()),
+                ("region", pa.string()),
+                ("line_type", pa.string()),
+                ("number_type", pa.string()),
+                ("valid", pa.bool_()),
+            ]
+        )
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DictionaryEntry:
+    """A line of the data dictionary; `column` and `type` are empty for the table or view itself."""
+
+    table: str
+    kind: str  # table or view
+    column: str
+    type: str
+    comment: str
+
+
+def data_dictionary() -> list[DictionaryEntry]:
+    """Return every table, view and column with its comment, in the order of the definitions."""
+    entries: list[DictionaryEntry] = []
+    for defined in (*TABLES, *VIEWS):
+        kind = "table" if isinstance(defined, Table) else "view"
+        entries.append(DictionaryEntry(defined.name, kind, "", "", defined.comment))
+        entries += [DictionaryEntry(defined.name, kind, c.name, c.type, c.comment) for c in defined.columns]
+    return entries
+
+
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Return the Arrow schema that goes into these columns without a cast."""
+    return pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in columns])
+
+
+def table_columns() -> set[tuple[str, str, str]]:
+    """Return (table, column, type) of every table, as a database made by this version has them."""
+    return {(table.name, column.name, column.type) for table in TABLES for column in table.columns}
+
+
+def creation_sql() -> Iterator[str]:
+    """Yield the statements that make the tables of a new database."""
+    for table in TABLES:
+        columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+        yield f"CREATE TABLE {table.name} ({columns})"
+
+
+def view_sql() -> Iterator[str]:
+    """Yield the statements that make the views and write every comment; they may be run again at any time."""
+    for view in VIEWS:
+        yield f"CREATE OR REPLACE VIEW {view.name} AS {view.select}"
+    for entry in data_dictionary():
+        comment = entry.comment.replace("'", "''")
+        if entry.column:
+            yield f"COMMENT ON COLUMN {entry.table}.\"{entry.column}\" IS '{comment}'"
+        else:
+            yield f"COMMENT ON {entry.kind.upper()} {entry.table} IS '{comment}'"

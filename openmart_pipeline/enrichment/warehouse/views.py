@@ -1,0 +1,33 @@
+"""All views of the warehouse, in the order in which they build on each other.
+
+Lives here: the list. Each is defined, with its SQL and the comment on every column, in the module it is about.
+Imports `coverage_view`, `people_views`, `work_views`.
+"""
+
+from openmart_pipeline.enrichment.warehouse.coverage_view import COMPANY_COVERAGE
+from openmart_pipeline.enrichment.warehouse.people_views import (
+    BEST_CONTACTS,
+    CALL_LIST,
+    CONTACT_DIRECTORY,
+    CONTACT_PERSONS,
+    EMAIL_LIST,
+)
+from openmart_pipeline.enrichment.warehouse.work_views import (
+    COMPANIES_WITHOUT_CONTACTS,
+    COST_PER_USABLE_CONTACT,
+    DUE_FOR_REFRESH,
+    LINEAGE,
+)
+
+VIEWS = (
+    COMPANY_COVERAGE,
+    CONTACT_PERSONS,
+    CONTACT_DIRECTORY,
+    BEST_CONTACTS,
+    CALL_LIST,
+    EMAIL_LIST,
+    COMPANIES_WITHOUT_CONTACTS,
+    DUE_FOR_REFRESH,
+    COST_PER_USABLE_CONTACT,
+    LINEAGE,
+)

@@ -1,0 +1,164 @@
+"""`Warehouse`: every way in and out of the analysts' data, on one page.
+
+Lives here: the object and its small questions. The work is in `file_loads`, `answer_loads`, `publish`.
+Imports those and `connection`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from openmart_pipeline.enrichment.answers import Answer, BatchRow
+from openmart_pipeline.enrichment.suppression import NOBODY, Suppression
+from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
+from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
+from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
+from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
+from openmart_pipeline.enrichment.warehouse.tables import TABLES
+
+TURN_TIMEOUT_S = 600  # the longest honest turn, a file of a million answers, takes well under two minutes
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Warehouse:
+    """The private DuckDB file and its published copy; threads and processes take turns.
+
+    Everything in it can be made anew from the ledger and the stored company files. Connections live for one
+    call, so an object may be kept, shared between threads, or made again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        published_path: Path,
+        *,
+        memory_limit: str = "1GB",
+        turn_timeout_s: float = TURN_TIMEOUT_S,
+        now: Callable[[], dt.datetime] = _utc_now,
+    ) -> None:
+        """Touch nothing yet: the file is made by the first call that needs it."""
+        self.path = path
+        self.published_path = published_path
+        self._file = PrivateFile(path, memory_limit=memory_limit, turn_timeout_s=turn_timeout_s)
+        self._now = now
+
+    def replace_companies(
+        self, input_file: str, file_sha256: str, chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]]
+    ) -> CompanyCounts:
+        """Replace the file's rows by (companies, rejected) frames, in one transaction."""
+        return file_loads.replace_companies(self._file, input_file, file_sha256, chunks, self._now())
+
+    def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pd.DataFrame]:
+        """Yield the file's kept companies in file order; no turn is held while the caller works."""
+        return map(file_loads.companies_frame, self.company_tables(input_file, chunk_rows=chunk_rows))
+
+    def company_tables(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pa.Table]:
+        """Yield the same as Arrow tables, which cost nothing to make."""
+        return file_loads.company_tables(self._file, input_file, chunk_rows)
+
+    def company_file_sha256(self, input_file: str) -> str | None:
+        """Return the version of the file whose rows are loaded; None when it is not."""
+        rows = self.query("SELECT file_sha256 FROM input_files WHERE input_file = ?", [input_file])
+        return rows[0][0] if rows else None
+
+    def plan_id(self, input_file: str) -> str | None:
+        """Return the plan whose questions are loaded for the file; None before the first."""
+        rows = self.query("SELECT plan_id FROM input_files WHERE input_file = ?", [input_file])
+        return rows[0][0] if rows else None
+
+    def replace_plan(self, input_file: str, plan_id: str, chunks: Iterable[pd.DataFrame | pa.Table]) -> None:
+        """Replace the questions that the file asks, in one transaction."""
+        file_loads.replace_plan(self._file, input_file, plan_id, chunks, self._now())
+
+    def replace_batches(self, input_file: str, batches: Sequence[BatchRow]) -> None:
+        """Replace the file's batches, in one transaction."""
+        file_loads.replace_batches(self._file, input_file, batches)
+
+    def replace_answers(
+        self,
+        input_file: str,
+        answers: Iterable[Sequence[Answer]],
+        *,
+        api_host: str,
+        run_id: str,
+        loaded_seq: int = -1,
+        suppression: Suppression = NOBODY,
+    ) -> LoadCounts:
+        """Replace the file's task results, contacts and their rows, in one transaction.
+
+        `loaded_seq` is the number of the newest event of the ledger that the answers hold; kept with them. People
+        on the suppression list are in none of the rows.
+        """
+        return answer_loads.replace_answers(
+            self._file,
+            input_file,
+            answers,
+            api_host=api_host,
+            run_id=run_id,
+            loaded_seq=loaded_seq,
+            suppression=suppression,
+            now=self._now(),
+        )
+
+    def forget_file(self, input_file: str) -> None:
+        """Remove every row of the file from every table; the ledger and the file's copy are not touched."""
+        with self._file.writing() as connection:
+            for table in TABLES:
+                if table.has("input_file"):
+                    connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constants
+            connection.execute("DELETE FROM published_info")
+
+    def discard(self) -> None:
+        """Remove the private file, whatever its state; the next call makes an empty one. For `rebuild`."""
+        self._file.discard()
+
+    def compact(self) -> None:
+        """Write every row into a new file in the private file's place: what was deleted is in neither."""
+        compacting.compact(self._file)
+
+    def publish(
+        self, generation: int, info: PublishedInfo, *, on_step: Callable[[str], None] = lambda _step: None
+    ) -> bool:
+        """Let analysts read what is here now; False when exactly that is already out."""
+        return publish.publish(self._file, self.published_path, generation, info, on_step)
+
+    def published_generation(self) -> int | None:
+        """Return the generation of the published file, taking no turn; None when absent or unreadable."""
+        return publish.published_generation(self.published_path)
+
+    def coverage(self, input_file: str) -> dict[str, int]:
+        """Return how many rows of the file have which status in `company_coverage`."""
+        return dict(
+            self.query(
+                "SELECT status, count(*) FROM company_coverage WHERE input_file = ? GROUP BY status ORDER BY status",
+                [input_file],
+            )
+        )
+
+    def files_with_open_questions(self) -> set[str]:
+        """Return the files with rows that wait to be bought or answered, or of which nobody knows."""
+        rows = self.query("SELECT DISTINCT input_file FROM company_coverage WHERE questions_open > 0")
+        return {input_file for (input_file,) in rows}
+
+    def outcome_counts(self, input_file: str) -> dict[str, int]:
+        """Return how many questions of the file's plan have which outcome."""
+        return dict(
+            self.query(
+                "SELECT outcome, count(*) FROM enrichment_plan WHERE input_file = ? GROUP BY outcome ORDER BY outcome",
+                [input_file],
+            )
+        )
+
+    def query(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a read-only query on the private file, values as bound parameters."""
+        with self._file.reading() as connection:
+            bound = dict(params) if isinstance(params, Mapping) else list(params)
+            return connection.execute(sql, bound).fetchall()

@@ -1,0 +1,208 @@
+"""The settings: every environment variable the project reads, its default, and what a wrong value is told.
+
+Lives here: the only place that looks at environment variables, and only when asked to. No other rules.
+Imports the domain's plain values (`prices`, `poll`, `ledger.plans`).
+"""
+
+import datetime as dt
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from openmart_pipeline.api.addresses import checked_base_url, is_loopback
+from openmart_pipeline.enrichment.ledger.plans import Lifetimes
+from openmart_pipeline.enrichment.poll import Patience
+from openmart_pipeline.enrichment.prices import PriceTable
+
+SIMULATED_KEY = "simulated"  # the simulator takes any key
+SIMULATED = "simulated"  # the API identity of every loopback server, and its folder below the data folder
+PRICE_SOURCE = "third-party notes, unconfirmed by the vendor, 2026-11"
+MOST_CREDITS = 10**12  # more is a slip of the keyboard
+MOST_DAYS = 36_500  # a hundred years: beyond some thousand, dates can't be reckoned
+T = TypeVar("T")
+
+
+class SettingsRefused(Exception):
+    """A setting is missing or wrong; the sentence names it and says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable, as the README lists it."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting("OPENMART_API_KEY", "", "The key. Needed to buy or collect, never to plan."),
+    Setting("OPENMART_BASE_URL", "https://api.openmart.ai", "The API's address; plain http only to this machine."),
+    Setting("OPENMART_SIMULATOR_URL", "", "Use this simulator, its own data folder and no key, whatever else is set."),
+    Setting("OPENMART_DATA_DIR", "data", "Folder of input files, ledger, warehouse and published database."),
+    Setting("OPENMART_LEDGER_URL", "ledger.sqlite in the data folder", "Another place for the ledger: sqlite:///FILE."),
+    Setting(
+        "OPENMART_CREDITS_PER_RUN", "", "Most estimated credits one run may commit; schedules buy nothing without."
+    ),
+    Setting("OPENMART_CREDITS_PER_DAY", "", "Most estimated credits per UTC day, over all files."),
+    Setting("OPENMART_CREDITS_TOTAL", "", "Most estimated credits in all, for ever."),
+    Setting("OPENMART_BALANCE_FLOOR", "", "Buy nothing while the account's balance is below this many credits."),
+    Setting("OPENMART_CREDITS_PER_EMAIL", "3", "Estimated price of an e-mail found, in credits."),
+    Setting("OPENMART_CREDITS_PER_PHONE", "8", "Estimated price of a phone found, in credits."),
+    Setting("OPENMART_USD_PER_CREDIT", "", "Dollars per credit; quotes show dollars only where it is set."),
+    Setting("OPENMART_PRICE_SOURCE", PRICE_SOURCE, "Where those prices come from, and when: shown with every quote."),
+    Setting("OPENMART_FOUND_LIFETIME_DAYS", "180", "A found answer older than this is due for refresh."),
+    Setting("OPENMART_EMPTY_LIFETIME_DAYS", "30", "A nothing-found answer older than this is due for refresh."),
+    Setting("OPENMART_ERRORED_ASKS", "1", "How often a question that ended badly may be asked again."),
+    Setting("OPENMART_STUCK_AFTER_HOURS", "24", "A batch not ready after this long is called stuck, and asked daily."),
+    Setting("OPENMART_REQUESTS_PER_S", "15; unlimited on this machine", "Most requests per second, all processes."),
+    Setting("OPENMART_SUBMIT_CONCURRENCY", "8", "Submits under way at a time, 1 to 25."),
+    Setting("OPENMART_READ_CONNECTIONS", "25", "Connections for polls and results, 1 to 64."),
+    Setting("OPENMART_SHARED_PLATFORMS", "", "More domains whose pages are no companies, separated by commas."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is configured, checked. The key is in no text made of it."""
+
+    data_dir: Path
+    base_url: str
+    api_key: str | None
+    is_simulated: bool  # chosen by OPENMART_SIMULATOR_URL
+    ledger_url: str
+    credits_per_run: float | None
+    credits_per_day: float | None
+    credits_total: float | None
+    balance_floor: float | None
+    prices: PriceTable
+    lifetimes: Lifetimes
+    patience: Patience
+    requests_per_s: float | None
+    submit_concurrency: int
+    read_connections: int
+    shared_platforms: frozenset[str]
+
+    def __repr__(self) -> str:
+        """Name the world, never the key."""
+        return f"Settings({self.base_url!r}, {str(self.data_dir)!r})"
+
+    @property
+    def api_identity(self) -> str:
+        """What a ledger belongs to: the host, or `simulated` for any server on this machine."""
+        return SIMULATED if is_loopback(self.base_url) else urlsplit(self.base_url).netloc.lower()
+
+    @property
+    def key_hash(self) -> str:
+        """A short hash of the key, kept with each batch: another key can't ask about it."""
+        return hashlib.blake2b((self.api_key or "").encode(), digest_size=4, person=b"openmart-key").hexdigest()
+
+    def key_or_refuse(self) -> str:
+        """Return the key.
+
+        Raises:
+            SettingsRefused: there is none; the sentence says where to put it.
+
+        """
+        if self.api_key is None:
+            raise SettingsRefused(
+                "OPENMART_API_KEY is not set, so nothing can be bought or collected. Put the key into .env (see "
+                ".env.example) or the environment; or try everything without one: make demo."
+            )
+        return self.api_key
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of this environment.
+
+    Raises:
+        SettingsRefused: a value is wrong; the sentence names its setting.
+
+    """
+    read = _Reader(environment)
+    simulator = read.text("OPENMART_SIMULATOR_URL")
+    data_dir = Path(read.text("OPENMART_DATA_DIR") or "data").expanduser()
+    if simulator is not None:
+        data_dir = data_dir / SIMULATED
+        base_url = read.checked("OPENMART_SIMULATOR_URL", simulator, checked_base_url)
+        if not is_loopback(base_url):
+            raise SettingsRefused("OPENMART_SIMULATOR_URL must be an address on this machine.")
+    else:
+        address = read.text("OPENMART_BASE_URL") or "https://api.openmart.ai"
+        base_url = read.checked("OPENMART_BASE_URL", address, checked_base_url)
+    requests_per_s = read.number("OPENMART_REQUESTS_PER_S", None, least=0.01, most=10_000)
+    return Settings(
+        data_dir=data_dir,
+        base_url=base_url,
+        api_key=SIMULATED_KEY if simulator is not None else read.text("OPENMART_API_KEY"),
+        is_simulated=simulator is not None,
+        ledger_url=(None if simulator is not None else read.text("OPENMART_LEDGER_URL"))
+        or f"sqlite:///{data_dir / 'ledger.sqlite'}",
+        credits_per_run=read.number("OPENMART_CREDITS_PER_RUN", None),
+        credits_per_day=read.number("OPENMART_CREDITS_PER_DAY", None),
+        credits_total=read.number("OPENMART_CREDITS_TOTAL", None),
+        balance_floor=read.number("OPENMART_BALANCE_FLOOR", None),
+        prices=PriceTable(
+            credits_per_email=read.number("OPENMART_CREDITS_PER_EMAIL", 3.0),
+            credits_per_phone=read.number("OPENMART_CREDITS_PER_PHONE", 8.0),
+            usd_per_credit=read.number("OPENMART_USD_PER_CREDIT", None),
+            source=read.text("OPENMART_PRICE_SOURCE") or PRICE_SOURCE,
+        ),
+        lifetimes=Lifetimes(
+            found=dt.timedelta(days=read.number("OPENMART_FOUND_LIFETIME_DAYS", 180.0, most=MOST_DAYS)),
+            empty=dt.timedelta(days=read.number("OPENMART_EMPTY_LIFETIME_DAYS", 30.0, most=MOST_DAYS)),
+            errored_asks=read.whole("OPENMART_ERRORED_ASKS", 1, least=0, most=10),
+        ),
+        patience=Patience(
+            stuck_after=dt.timedelta(hours=read.number("OPENMART_STUCK_AFTER_HOURS", 24.0, most=24 * MOST_DAYS))
+        ),
+        requests_per_s=requests_per_s if requests_per_s is not None else (None if is_loopback(base_url) else 15.0),
+        submit_concurrency=read.whole("OPENMART_SUBMIT_CONCURRENCY", 8, least=1, most=25),
+        read_connections=read.whole("OPENMART_READ_CONNECTIONS", 25, least=1, most=64),
+        shared_platforms=frozenset(
+            filter(None, (read.text("OPENMART_SHARED_PLATFORMS") or "").replace(" ", "").split(","))
+        ),
+    )
+
+
+class _Reader:
+    """Reads single values; an empty variable is an unset one."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def checked(self, name: str, value: str, check: Callable[[str], str]) -> str:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise SettingsRefused(f"{name}: {error}") from None
+
+    def number(self, name: str, default: T, *, least: float = 0, most: float = MOST_CREDITS) -> float | T:
+        """Read a number within bounds."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            value = float(text.replace("_", ""))
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise SettingsRefused(
+                f"{name} is {text!r}: write a number from {least:,} to {most:,}, without a unit, or leave it unset."
+            )
+        return value
+
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise SettingsRefused(f"{name} is {text!r}: write a whole number from {least} to {most}.")
+        return int(text)

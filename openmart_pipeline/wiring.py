@@ -1,0 +1,87 @@
+"""From settings to the objects that do the work: opened here, closed here.
+
+Lives here: one context manager for everything that plans, one function for what buys. No rules.
+Imports the domain and the API client; `cli` and `defs` import this.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.pace import UNPACED
+from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.journal import SubmissionJournal
+from openmart_pipeline.enrichment.ledger.sharing import SharedPace
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList
+from openmart_pipeline.enrichment.owners import Owner
+from openmart_pipeline.enrichment.prices import Budget
+from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.enrichment.warehouse import Warehouse
+from openmart_pipeline.settings import Settings
+
+
+@contextmanager
+def open_workplace(settings: Settings, *, actor: str) -> Iterator[Workplace]:
+    """Open the ledger and everything beside it; needs neither a key nor the network.
+
+    Args:
+        settings: checked.
+        actor: who moves, for the history: `cli` or `dagster`.
+
+    Raises:
+        LedgerRefused: the ledger can't be used as it is.
+
+    """
+    # Arrow's own pool keeps what it was lent: a fifth of a run's memory.
+    pa.set_memory_pool(pa.system_memory_pool())
+    data = DataFolder(settings.data_dir)
+    data.input.mkdir(parents=True, exist_ok=True)
+    owner = Owner(data.owners)
+    try:
+        ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
+        try:
+            yield Workplace(
+                data=data,
+                ledger=ledger,
+                journal=SubmissionJournal(data.journal, ledger),
+                suppressions=SuppressionList(ledger, data.suppression_key),
+                warehouse=Warehouse(data.warehouse, data.published),
+                prices=settings.prices,
+                lifetimes=settings.lifetimes,
+                patience=settings.patience,
+                budget=Budget(
+                    approved=0.0,
+                    per_run=settings.credits_per_run,
+                    per_day=settings.credits_per_day,
+                    in_total=settings.credits_total,
+                ),
+                balance_floor=settings.balance_floor,
+                requests_per_s=settings.requests_per_s,
+                submit_concurrency=settings.submit_concurrency,
+                read_connections=settings.read_connections,
+                api_host=urlsplit(settings.base_url).netloc,
+                key_hash=settings.key_hash,
+                shared_platforms=settings.shared_platforms,
+            )
+        finally:
+            ledger.close()
+    finally:
+        owner.close()
+
+
+def make_buyer(settings: Settings, work: Workplace) -> Buyer:
+    """Return the API client, paced together with every other process on this ledger.
+
+    Raises:
+        SettingsRefused: no key.
+
+    """
+    pace = UNPACED if settings.requests_per_s is None else SharedPace(work.ledger, settings.requests_per_s)
+    client = OpenmartClient(
+        settings.base_url, settings.key_or_refuse(), pace=pace, connections=settings.read_connections
+    )
+    return Buyer(client=client, pace=pace)

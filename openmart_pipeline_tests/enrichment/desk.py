@@ -1,0 +1,261 @@
+"""A desk to buy at without files, rows or a warehouse: a ledger, a journal, a client, and a clock that can be set.
+
+What is bought here goes through the product's own claim, submit and collect. No fixtures and no claims here.
+"""
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.enrichment.collect import Collector, CollectReport
+from openmart_pipeline.enrichment.journal import SubmissionJournal
+from openmart_pipeline.enrichment.ledger import collecting, owed, plans, schema, sending
+from openmart_pipeline.enrichment.ledger.collecting import Ended
+from openmart_pipeline.enrichment.ledger.moves import Batch
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
+from openmart_pipeline.enrichment.ledger.sending import Claim
+from openmart_pipeline.enrichment.ledger.states import TaskState
+from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.owners import Owner
+from openmart_pipeline.enrichment.poll import Patience
+from openmart_pipeline.enrichment.prices import Budget, PriceTable
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.questions import BOTH, Access, Ask, Question
+from openmart_pipeline.enrichment.submit import SubmitReport, Terms, submit_plan
+from openmart_pipeline_tests.simulator_process import API_KEY
+
+PRICES = PriceTable(credits_per_email=3.0, credits_per_phone=8.0)
+KEY_HASH = "the tests' key"
+UNLIMITED = 1e9
+QUICK_PAUSES_S = (0.05, 0.05, 0.05)
+
+
+class Clock:
+    """The real time, so much ahead or behind: it goes on by itself, and a test may set it."""
+
+    def __init__(self) -> None:
+        self._ahead = dt.timedelta()
+
+    def __call__(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + self._ahead
+
+    def move(self, **by: float) -> None:
+        """Set it ahead, or back by negative numbers: `move(days=-1)`."""
+        self._ahead += dt.timedelta(**by)
+
+
+def ask(domain: str, *, title: str = "Owner", max_k: int = 3, access: Access = BOTH, **more: Any) -> Ask:
+    """One ask for one company."""
+    return Ask(question=Question(domain=domain, title=title, **more), max_k=max_k, access=access)
+
+
+def asks(of: str, count: int, **more: Any) -> list[Ask]:
+    """So many asks for companies that nobody else asks about."""
+    return [ask(f"{of}-{number}.com", **more) for number in range(count)]
+
+
+class Desk:
+    """One process at one ledger."""
+
+    def __init__(self, folder: Path, url: str | None = None, *, clock: Clock | None = None, **client: Any) -> None:
+        self.folder = folder
+        self.clock = clock or Clock()
+        self.owner = Owner(folder / "owners")
+        self.ledger = Ledger(
+            f"sqlite:///{folder / 'ledger.sqlite'}",
+            self.owner,
+            api_identity="simulated",
+            actor="tests",
+            clock=self.clock,
+        )
+        self.journal = SubmissionJournal(folder / "submissions.jsonl", self.ledger)
+        self.pace: Pace = UNPACED
+        self._url = url
+        self._client = client
+
+    @property
+    def client(self) -> OpenmartClient:
+        """A new client each time: what one learned of the server's clock, the next does not know."""
+        assert self._url is not None
+        settings: dict[str, Any] = {"first_retry_wait_s": 0.02, "read_attempts": 3, "pace": self.pace, **self._client}
+        return OpenmartClient(self._url, settings.pop("key", API_KEY), **settings)
+
+    def close(self) -> None:
+        """End as a process ends: nothing is said to the ledger, the lock is free."""
+        self.ledger.close()
+        self.owner.close()
+
+    def plan(
+        self,
+        key: str,
+        wanted: Iterable[Ask],
+        *,
+        reask: Reask = Reask.NOTHING,
+        lifetimes: Lifetimes | None = None,
+        file_sha256: str = "content",
+        prices: PriceTable = PRICES,
+    ) -> Plan:
+        """Make these asks the file's current plan."""
+        plans.register(self.ledger, key)
+        plan_id = plans.write_plan(
+            self.ledger,
+            key,
+            file_sha256=file_sha256,
+            config="{}",
+            digest=uuid.uuid4().hex,
+            prices=prices.key,
+            wanted=wanted,
+        )
+        plans.apply_reask(self.ledger, plan_id, reask, lifetimes or Lifetimes())
+        plans.make_current(self.ledger, plan_id)
+        plans.set_quote(self.ledger, plan_id, quote="{}", credits_=None)
+        plan = plans.current_plan(self.ledger, key)
+        assert plan is not None
+        return plan
+
+    def claim(self, plan: Plan, *, budget: Budget | None = None, run_id: str = "run", after: int = -1) -> Claim | None:
+        """Commit the intent for the next batch of the plan."""
+        return sending.claim(
+            self.ledger,
+            plan.plan_id,
+            budget=budget or Budget(approved=UNLIMITED),
+            prices=PRICES,
+            run_id=run_id,
+            key_hash=KEY_HASH,
+            deadline_s=125,
+            after_position=after,
+        )
+
+    def buy(
+        self,
+        plan: Plan,
+        *,
+        approved: float = UNLIMITED,
+        budget: Mapping[str, float] | None = None,
+        on_event: OnEvent = nobody_listens,
+        stop: threading.Event | None = None,
+        **terms: Any,
+    ) -> SubmitReport:
+        """Buy the plan, with short pauses."""
+        chosen: dict[str, Any] = {
+            "budget": Budget(approved=approved, **(budget or {})),
+            "prices": PRICES,
+            "run_id": uuid.uuid4().hex,
+            "key_hash": KEY_HASH,
+            "approved_by": "tests",
+            "concurrency": 3,
+            "pauses_s": QUICK_PAUSES_S,
+            **terms,
+        }
+        return submit_plan(
+            self.ledger,
+            self.journal,
+            self.client,
+            plan,
+            Terms(**chosen),
+            pace=self.pace,
+            on_event=on_event,
+            stop=stop,
+        )
+
+    def collector(self, *, patience: Patience | None = None, key_hash: str = KEY_HASH, **more: Any) -> Collector:
+        """A collecting run over everything."""
+        return Collector(self.ledger, self.client, PRICES, key_hash=key_hash, patience=patience, **more)
+
+    def collect(self, *, patience_s: float = 5.0, **more: Any) -> CollectReport:
+        """Collect until nothing is expected any more."""
+        return self.collector(**more).run(patience_s=patience_s)
+
+    def submitted(self, claim: Claim, vendor_batch_id: str | None = None) -> Claim:
+        """Say that the server took the batch."""
+        sending.accept(
+            self.ledger,
+            claim.batch,
+            vendor_batch_id=vendor_batch_id or f"vendor-{claim.batch.batch_no}",
+            evidence="",
+            first_poll_s=0,
+        )
+        return claim
+
+    def answer(self, claim: Claim, state: TaskState = TaskState.FOUND, *, settle: bool = True) -> None:
+        """Say that every task of a submitted batch came to this end, with one e-mail where something was found."""
+        found = state is TaskState.FOUND
+        ended = [
+            (
+                claim.batch.batch_no,
+                Ended(task.tracking_id, state, f"server-{task.tracking_id}", b"{}", None, int(found), 0),
+            )
+            for task in claim.tasks
+        ]
+        collecting.store_answers(self.ledger, ended, keep_hold_s=60)
+        if settle:
+            assert collecting.settle(self.ledger, claim.batch, PRICES)
+
+    def bought(self, plan: Plan, state: TaskState = TaskState.FOUND) -> list[Claim]:
+        """Buy the whole plan without a server, and let every task come to this end."""
+        claims = []
+        while (claim := self.claim(plan)) is not None:
+            self.answer(self.submitted(claim), state)
+            claims.append(claim)
+        return claims
+
+    def batch(self, batch_no: int) -> Batch:
+        """A batch as it stands."""
+        with self.ledger.read() as connection:
+            return Batch.of(
+                connection.execute(sa.select(schema.batches).where(schema.batches.c.batch_no == batch_no))
+                .mappings()
+                .one()
+            )
+
+    def batches(self) -> list[Batch]:
+        """All batches, by number."""
+        with self.ledger.read() as connection:
+            rows = connection.execute(sa.select(schema.batches).order_by(schema.batches.c.batch_no)).mappings()
+            return [Batch.of(row) for row in rows]
+
+    def states(self) -> list[str]:
+        """The states of all batches, by number."""
+        return [batch.state for batch in self.batches()]
+
+    def tasks(self, batch_no: int | None = None) -> dict[str, int]:
+        """How many tasks are in which state."""
+        query = sa.select(schema.tasks.c.state, sa.func.count()).group_by(schema.tasks.c.state)
+        if batch_no is not None:
+            query = query.where(schema.tasks.c.batch_no == batch_no)
+        with self.ledger.read() as connection:
+            return {row.state: row[1] for row in connection.execute(query)}
+
+    def standing(self, plan: Plan) -> dict[Standing, int]:
+        """How many of the plan's asks stand where; only what there is."""
+        return {name: count for name, count in owed.standing_counts(self.ledger, plan.plan_id).items() if count}
+
+    def history(self, batch_no: int) -> list[tuple[str, str | None, str | None]]:
+        """The moves of a batch: which, by whom, why."""
+        events = schema.events.c
+        with self.ledger.read() as connection:
+            rows = connection.execute(
+                sa.select(events.move, events.actor, events.reason)
+                .where(events.batch_no == batch_no)
+                .order_by(events.seq)
+            )
+            return [(row.move, row.actor, row.reason) for row in rows]
+
+
+@contextmanager
+def desk_at(folder: Path, url: str | None = None, **more: Any) -> Iterator[Desk]:
+    """A desk that is left in order."""
+    desk = Desk(folder, url, **more)
+    try:
+        yield desk
+    finally:
+        desk.close()
