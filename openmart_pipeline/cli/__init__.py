@@ -1,0 +1,71 @@
+"""The command line: which commands there are. What each does is in the module beside it, loaded when it is called.
+
+No rule about money or rows lives here, and no heavy import: `--help` must answer at once.
+Imports click; the command modules import the wiring and the domain.
+"""
+
+import importlib
+
+import click
+
+from openmart_pipeline import __version__
+from openmart_pipeline.cli.environment import read_environment
+
+COMMANDS = {
+    "run": ("openmart_pipeline.cli.run:run", "Find contacts for files of companies: quote, ask, buy, collect."),
+    "quote": ("openmart_pipeline.cli.quote:quote", "Say what a file would ask and cost. Free; needs no key."),
+    "collect": ("openmart_pipeline.cli.collect:collect", "Collect what was bought and is still open. Free."),
+    "status": ("openmart_pipeline.cli.status:status", "Show files, batches, what waits, and what was spent."),
+    "unknown": ("openmart_pipeline.cli.unknown:unknown", "Decide about batches that may have been paid for."),
+    "ledger": ("openmart_pipeline.cli.ledger:ledger", "Verify, back up or bring back the record of what was paid for."),
+    "query": ("openmart_pipeline.cli.query:query", "Run one SELECT on the analysts' database, locked down."),
+    "export": ("openmart_pipeline.cli.export:export", "Write contacts to CSV, XLSX or Parquet, safe for spreadsheets."),
+    "report": (
+        "openmart_pipeline.cli.report:report",
+        "Write a page of pictures: coverage, hit rates, cost. No person.",
+    ),
+    "subject": ("openmart_pipeline.cli.people:subject", "Show all that is held on one person."),
+    "forget": ("openmart_pipeline.cli.people:forget", "Remove one person from everything, and keep them out."),
+    "suppress": ("openmart_pipeline.cli.people:suppress", "Keep people or whole companies out of plans and tables."),
+    "rebuild": ("openmart_pipeline.cli.rebuild:rebuild", "Make the analysts' database anew from the ledger. Free."),
+    "check": ("openmart_pipeline.cli.check:check", "Check settings, key, balance, clock, folders and disk."),
+    "demo": ("openmart_pipeline.cli.demo:demo", "See all of it work, in a simulated world: no key, no cost."),
+    "dev": ("openmart_pipeline.cli.dev:dev", "Start Dagster's UI on this machine, and the simulator without a key."),
+    "simulate": (
+        "openmart_pipeline.api.simulator.command:simulate",
+        "Run a stand-in for the Openmart API on this machine.",
+    ),
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's module when that command is called, and for nothing else."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Files of companies in, contacts an analyst can query out.
+
+    Settings are environment variables; a file .env in the current folder is read too, and the shell's own
+    variables win over it. See the README for all of them.
+    """
+    ctx.obj = read_environment()

@@ -1,0 +1,80 @@
+"""`check`: is everything in order to buy? Settings, ledger, folders, disk, key, balance, clock; one line each.
+
+Lives here: the questions, in the order in which a person would mend them. Free; spends nothing.
+Imports the wiring and the client's errors.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+
+import click
+
+from openmart_pipeline.api.errors import OpenmartError
+from openmart_pipeline.api.models import CreditBalance
+from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.workplace import buyer, workplace
+from openmart_pipeline.enrichment import recovery
+from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.enrichment.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
+from openmart_pipeline.settings import Settings, SettingsRefused
+
+Finding = tuple[str, bool, str]  # what was looked at, whether it is in order, what was seen
+
+
+@click.command()
+@click.pass_obj
+def check(environment: Mapping[str, str]) -> None:
+    """Check settings, ledger, folders, disk, key, balance and clock. Free; spends nothing."""
+    screen = results()
+    wrong = 0
+    with plain_sentences(), workplace(environment) as (settings, work):
+        for name, is_fine, seen in _findings(settings, work):
+            wrong += not is_fine
+            screen.print(harmless(f"{'ok     ' if is_fine else 'PROBLEM'}  {name:<9}  {seen}"))
+    if wrong:
+        raise Refusal(f"{wrong} of these must be mended before anything is bought.", Exit.STOPPED)
+    screen.print("Everything is in order.")
+
+
+def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
+    world = "simulated" if settings.is_simulated else settings.api_identity
+    yield "settings", True, f"{world} at {settings.base_url}; data in {settings.data_dir}"
+    doubts = list(recovery.verify(work.ledger, work.journal))
+    yield "ledger", not doubts, " ".join(doubts) or str(work.ledger.path)
+    for folder in (work.data.input, work.data.path):
+        is_writable = os.access(folder, os.W_OK)
+        yield "folder", is_writable, f"{folder}" if is_writable else f"{folder} can't be written: mend its permissions."
+    free = shutil.disk_usage(work.data.path).free
+    yield "disk", free >= FREE_DISK_BYTES, f"{free >> 20:,} MB free, {FREE_DISK_BYTES >> 20} MB needed to buy"
+    try:
+        api = buyer(settings, work)
+    except SettingsRefused as error:
+        yield "key", False, str(error)
+        return
+    try:
+        balance = asyncio.run(_balance(api))
+    except OpenmartError as error:
+        yield "key", False, str(error)
+        return
+    yield "key", True, "accepted"
+    floor = settings.balance_floor
+    is_enough = floor is None or balance.is_unlimited or balance.balance is None or balance.balance >= floor
+    yield "balance", is_enough, _balance_text(balance, floor)
+    skew_s = api.client.clock_skew_s
+    if skew_s is not None:
+        yield "clock", abs(skew_s) <= CLOCK_SKEW_LIMIT_S, f"{abs(skew_s):.0f} s from the server's"
+
+
+def _balance_text(balance: CreditBalance, floor: float | None) -> str:
+    if balance.is_unlimited:
+        return "unlimited (the server says 10000, which is a sentinel)"
+    said = "not readable" if balance.balance is None else f"{balance.balance:,} credits"
+    return said if floor is None else f"{said}, floor {floor:,.0f} (OPENMART_BALANCE_FLOOR)"
+
+
+async def _balance(api: Buyer) -> CreditBalance:
+    async with api.client.reader() as reader:
+        return await reader.credit_balance()

@@ -1,0 +1,51 @@
+"""`collect`: read what was bought and is still open, for all files, and publish it. Free.
+
+Lives here: one command, for a scheduler or after an interrupted run. Imports the wiring and the steps.
+"""
+
+from collections.abc import Mapping
+
+import click
+
+from openmart_pipeline.cli.exits import Exit, plain_sentences
+from openmart_pipeline.cli.interrupts import interruptible
+from openmart_pipeline.cli.progress import Watcher
+from openmart_pipeline.cli.screen import harmless, plural, remarks, results
+from openmart_pipeline.cli.workplace import buyer, new_run_id, workplace
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import collecting, moves, plans
+from openmart_pipeline.enrichment.run import RunReport
+
+
+@click.command()
+@click.option("--patience", "patience_minutes", type=click.FloatRange(min=0), default=30.0, show_default=True,
+              metavar="MINUTES", help="Stop waiting when nothing came in for so long.")  # fmt: skip
+@click.pass_obj
+def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
+    """Read the answers to everything that was bought, and publish them. Free; may be repeated at any time."""
+    with plain_sentences(), workplace(environment) as (settings, work):
+        moves.lose_orphans(work.ledger)
+        open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger))
+        report = RunReport(run_id=new_run_id())
+        watcher = Watcher(remarks(), report, to_buy=0, to_collect=open_tasks)
+        collector = steps.collector(work, buyer(settings, work), None, watcher)
+        report.collected = collector.report
+        code = Exit.ENDED
+        try:
+            with interruptible(lambda _times: None), watcher.shown():
+                collector.run(patience_s=patience_minutes * 60)
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+        for partition in plans.all_partitions(work.ledger):
+            if partition.current_plan_id is not None and partition.state != "retired":
+                steps.load_contacts(work, partition.partition_key, run_id=report.run_id)
+        steps.publish(work)
+        still_open = collecting.open_batches(work.ledger)
+        if code is Exit.ENDED and still_open:
+            code = Exit.WAITS
+        if report.collected.stopped_by:
+            code = Exit.STOPPED
+        ended = sum(report.collected.ended.values())
+        sentence = f"{plural(ended, 'answer')} read; {plural(len(still_open), 'batch', 'batches')} still open."
+        results().print(harmless(" ".join(filter(None, [sentence, report.collected.stopped_by]))))
+    raise SystemExit(code)

@@ -1,0 +1,141 @@
+"""`dev`: Dagster's UI, daemon and code server on this machine, with the simulator when there is no key.
+
+Lives here: a supervisor. What it starts is in a process group of its own, so that all of it can be stopped in order:
+Dagster first, then whatever runs it left, which wait for their submits in flight, then the simulator.
+Imports `defs.home` and the simulated world.
+"""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.interrupts import interruptible
+from openmart_pipeline.cli.process_group import ProcessGroup
+from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
+from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
+from openmart_pipeline.settings import read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+LATENCIES = ("--submit-s", "3", "--read-s", "0.05", "--processing-s", "5", "--jitter", "0.5")
+DAGSTER_STOP_S = 20  # the web server and the daemon end in five
+CODE_SERVER_STOP_S = 3
+RUNS_STOP_S = 150  # a submit in flight may take its whole two minutes
+LOOK_EVERY_S = 0.5
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of Dagster's UI.")
+@click.option("--simulator-port", type=click.IntRange(0, 65535), default=3101, show_default=True, help="0: a free one.")
+@click.pass_obj
+def dev(environment: Mapping[str, str], *, port: int, simulator_port: int) -> None:
+    """Start Dagster's UI on this machine; without OPENMART_API_KEY in the simulated world, with the samples.
+
+    Ctrl-C stops everything: Dagster, then runs still buying (they wait for what is in flight), then the simulator.
+    """
+    with plain_sentences():
+        _refuse_taken(port, "--port")
+        with _world(environment, simulator_port) as chosen:
+            settings = read_settings(chosen)
+            try:
+                home = prepare_home(settings.data_dir / "dagster_home")
+            except HomeUnprepared as error:
+                raise Refusal(str(error), Exit.STOPPED) from error
+            (settings.data_dir / "input").mkdir(parents=True, exist_ok=True)
+            world = f"simulated, by {settings.base_url}" if settings.is_simulated else f"real: {settings.base_url}"
+            _say(f"The world is {world}. Files go into {settings.data_dir / 'input'}.")
+            _say(f"Dagster's UI will be on http://localhost:{port} in about 20 s. Ctrl-C stops everything.")
+            _supervise({**chosen, "DAGSTER_HOME": str(home)}, port)
+
+
+def _say(sentence: str) -> None:
+    remarks().print(harmless(sentence), style="bold")
+
+
+@contextmanager
+def _world(environment: Mapping[str, str], simulator_port: int) -> Iterator[dict[str, str]]:
+    """Yield the environment with the simulator in it, running, when there is neither a key nor another simulator."""
+    if environment.get("OPENMART_API_KEY", "").strip() or environment.get("OPENMART_SIMULATOR_URL", "").strip():
+        yield dict(environment)
+        return
+    if simulator_port:
+        _refuse_taken(simulator_port, "--simulator-port")
+    folder = simulated_folder(environment)
+    with simulator(folder, *LATENCIES, port=simulator_port) as url:
+        if not any((folder / "input").glob("*")):
+            bring_samples(folder)
+        yield {**environment, "OPENMART_SIMULATOR_URL": url}
+
+
+def _refuse_taken(port: int, option: str) -> None:
+    """Find out before anything is started whether somebody else listens there.
+
+    Raises:
+        Refusal: somebody does; the sentence names the port and the option.
+
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise Refusal(
+                f"Port {port} is taken by another program. Stop that one, or choose another port with {option}. "
+                "Nothing was started."
+            ) from None
+
+
+def _supervise(environment: Mapping[str, str], port: int) -> None:
+    """Run Dagster until it ends or a person interrupts; leave no process behind."""
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-h", HOST, "-p", str(port)]
+    dagster = ProcessGroup(command, environment)
+    try:
+        with interruptible(lambda _times: None), contextlib.suppress(KeyboardInterrupt):
+            if _until_it_answers(dagster, port):
+                _say(f"Ready: http://localhost:{port}")
+            code = dagster.leader.wait()
+            raise Refusal(f"Dagster ended by itself with code {code}; its last lines say why.", Exit.STOPPED)
+    finally:
+        _stop(dagster)
+
+
+def _until_it_answers(dagster: ProcessGroup, port: int) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while dagster.leader.poll() is None:
+        try:
+            with opener.open(f"http://{HOST}:{port}/server_info", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(LOOK_EVERY_S)
+    return False
+
+
+def _stop(dagster: ProcessGroup) -> None:
+    """End Dagster in order; a Ctrl-C meanwhile ends whatever is left at once."""
+    _say("Stopping Dagster ...")
+    try:
+        with interruptible(lambda _times: None):
+            dagster.leader.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                dagster.leader.wait(DAGSTER_STOP_S)
+            dagster.signal(signal.SIGTERM)  # the code server ends; runs take it as Terminate
+            if not dagster.wait(CODE_SERVER_STOP_S):
+                _say("Waiting for runs to record what they have in flight. Ctrl-C again abandons them.")
+                dagster.wait(RUNS_STOP_S)
+    except KeyboardInterrupt:
+        _say("Abandoned: batches that were being sent become unknown (openmart-pipeline unknown list).")
+    finally:
+        dagster.kill()
+    _say("Stopped.")

@@ -1,0 +1,65 @@
+"""`export`: rows of the published database as a CSV, XLSX or Parquet file.
+
+Lives here: the options. Formats and safety are the business of `warehouse.export`.
+Imports `settings` for where the database is; opens no ledger.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.screen import harmless, plural, results
+from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.warehouse.export import ExportRefused, Selection, known_files
+from openmart_pipeline.enrichment.warehouse.export import export as write_export
+from openmart_pipeline.enrichment.warehouse.published import QueryRefused
+from openmart_pipeline.settings import read_settings
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--view", "name", metavar="NAME", help="A table or view.  [default: contacts]")
+@click.option(
+    "--file", "input_file", metavar="NAME", help="Only the rows of this company file, by its name in data/input."
+)
+@click.option("--sql", metavar="SELECT", help="A SELECT of your own instead.")
+@click.option("--replace", is_flag=True, help="Write over TARGET if it is there.")
+@click.pass_obj
+def export(
+    environment: Mapping[str, str],
+    target: Path,
+    name: str | None,
+    input_file: str | None,
+    sql: str | None,
+    replace: bool,
+) -> None:
+    """Write rows of the published database to TARGET, which ends in .csv, .xlsx or .parquet.
+
+    Texts that a spreadsheet would run as a formula are marked as text; phone numbers stay as they are.
+    """
+    if sql is not None and name is not None:
+        raise Refusal("Say either --view or --sql.")
+    with plain_sentences():
+        published = DataFolder(read_settings(environment).data_dir).published
+        try:
+            if input_file is not None and input_file not in (known := known_files(published)):
+                raise Refusal(
+                    f"There is no file {input_file!r} in the database: it knows {', '.join(known) or 'none'}."
+                )
+            selection = Selection(name=name or "contacts", input_file=input_file, sql=sql)
+            written = write_export(published, target, selection, replace=replace)
+        except (QueryRefused, ExportRefused) as error:
+            raise Refusal(str(error)) from error
+    console = results()
+    console.print(harmless(f"{plural(written.rows, 'row')} written to {written.path}."))
+    if written.guarded_cells:
+        console.print(
+            f"{plural(written.guarded_cells, 'text')} that a spreadsheet might run as a formula "
+            f"{'is' if written.guarded_cells == 1 else 'are'} marked as text."
+        )
+    if written.shortened_cells:
+        console.print(
+            f"{plural(written.shortened_cells, 'text')} too long for a cell of a workbook: export CSV instead."
+        )

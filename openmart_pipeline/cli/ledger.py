@@ -1,0 +1,74 @@
+"""`ledger`: verify, back up, reconcile, and hold the record of what was paid for.
+
+Lives here: one group of commands. What each does is in `enrichment.recovery`.
+Imports the wiring and `recovery`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.screen import harmless, plural, results
+from openmart_pipeline.cli.workplace import person, workplace
+from openmart_pipeline.enrichment import recovery
+
+
+@click.group()
+def ledger() -> None:
+    """Verify, back up or bring back the ledger."""
+
+
+@ledger.command()
+@click.pass_obj
+def verify(environment: Mapping[str, str]) -> None:
+    """Read the whole ledger, and hold it against the submission journal and against itself."""
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        wrong = list(recovery.verify(work.ledger, work.journal))
+    if wrong:
+        raise Refusal(" ".join(wrong), Exit.STOPPED)
+    results().print("The ledger is whole, agrees with itself, and knows every submission of the journal.")
+
+
+@ledger.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.pass_obj
+def backup(environment: Mapping[str, str], target: Path) -> None:
+    """Copy the ledger to TARGET, also while others buy. Keep submissions.jsonl somewhere else than the copy."""
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        recovery.back_up(work.ledger, target)
+    results().print(harmless(f"Copied to {target}."))
+
+
+@ledger.command()
+@click.pass_obj
+def reconcile(environment: Mapping[str, str]) -> None:
+    """Bring back what the submission journal knows and the ledger does not: after a loss, or an old copy."""
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        done = recovery.reconcile(work.ledger, work.journal, who=person())
+    brought = ", ".join(f"{count} {state}" for state, count in sorted(done.brought_back.items())) or "nothing"
+    results().print(
+        f"{plural(done.known, 'batch', 'batches')} known already; brought back: {brought}. Plan your files again, and "
+        "collect (openmart-pipeline collect): answers are read again at no cost."
+    )
+
+
+@ledger.command()
+@click.option("--hold", "is_hold", flag_value=True, default=None, help="Buy nothing until the hold is lifted.")
+@click.option("--lift", "is_hold", flag_value=False, help="You know that nothing is missing: lift the hold.")
+@click.option(
+    "--why",
+    default="the ledger was restored together with its journal",
+    show_default=True,
+    metavar="TEXT",
+    help="Kept in the history.",
+)
+@click.pass_obj
+def restored(environment: Mapping[str, str], *, is_hold: bool | None, why: str) -> None:
+    """Say that ledger and journal were restored together from one old copy: what was bought since is in neither."""
+    if is_hold is None:
+        raise Refusal("Say --hold (buy nothing until somebody knows what is missing) or --lift.")
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        recovery.hold(work.ledger, why if is_hold else None, who=person())
+    results().print("Buying is on hold; collecting goes on." if is_hold else "The hold is lifted.")

@@ -1,0 +1,131 @@
+"""Planning what files ask, and showing what that would cost before anything is bought.
+
+Lives here: the words and tables of a quote. The numbers are the domain's.
+Imports `steps` and `screen`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from rich.console import Console
+
+from openmart_pipeline.cli.options import Choices
+from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, plural, table
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import owed
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
+from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
+
+FEW_FILES = 3  # so many have a column of their own beside their sum
+EXAMPLES_SQL = """
+    SELECT reason, count(*), min(source_row), arg_min(detail, source_row)
+    FROM rejected_rows WHERE input_file = ? GROUP BY reason ORDER BY 2 DESC, 1
+"""
+
+
+def plan_files(work: Workplace, files: Mapping[str, CompaniesTaken], choices: Choices) -> dict[str, Planned]:
+    """Plan what each file asks, the choices laid over what it asked last. Free."""
+    settings = {key: choices.over(steps.last_settings(work, key)) for key in files}
+    return {key: steps.plan_questions(work, key, settings[key]) for key in files}
+
+
+def show_columns(console: Console, key: str, taken: CompaniesTaken) -> None:
+    """Show how the file was understood: its format, and which column is taken for what."""
+    report = taken.report
+    how = [report.format, report.encoding, report.delimiter and f"separated by {report.delimiter!r}", report.sheet]
+    console.print(harmless(f"{key}: {', '.join(str(part) for part in how if part)}"), style="bold")
+    for field, column in report.columns.items():
+        console.print(harmless(f"  {field:<13} <- {column}"))
+    if report.unknown_columns:
+        console.print(harmless(f"  kept as they are: {', '.join(report.unknown_columns)}"))
+    for note in report.notes:
+        console.print(harmless(f"  note: {note}"))
+
+
+def show_set_aside(console: Console, work: Workplace, key: str) -> None:
+    """Show which rows were set aside, with the first example of each reason."""
+    reasons = work.warehouse.query(EXAMPLES_SQL, [key])
+    if not reasons:
+        return
+    shown = table("Rows set aside: nothing is bought for them", ("reason", "rows", "first", "for example"))
+    shown.columns[-1].justify = "left"
+    for reason, rows, row, detail in reasons:
+        shown.add_row(harmless(reason), count(rows), f"row {row}", harmless(detail))
+    console.print(shown)
+
+
+def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned]) -> None:
+    """Show what each file asks, what of it is owned, and what buying the rest would cost."""
+    quotes = {key: plan.quote for key, plan in planned.items()}
+    shown = quotes if len(quotes) <= FEW_FILES else {}
+    with_sum = len(quotes) > 1
+    columns = [harmless(key).plain for key in shown] + ([f"all {len(quotes)} files"] if with_sum else [])
+    made = table("Quote (credits are our estimate; the bill is the vendor's)", ("", *columns))
+    for label, value in _LINES:
+        values = [value(quote) for quote in quotes.values()]
+        if not any(values) and label not in _ALWAYS:
+            continue
+        total = None if None in values else sum(number or 0 for number in values)
+        cells = [value(quote) for quote in shown.values()] + ([total] if with_sum else [])
+        made.add_row(label, *(_cell(label, cell) for cell in cells))
+    console.print(made)
+    shared = to_buy(planned) - owed.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
+    if shared:
+        console.print(
+            f"{plural(shared, 'question')} of these more than one file asks: bought once, so it will be less."
+        )
+    first = next(iter(quotes.values()))
+    console.print(harmless(f"Prices: {first.prices}."))
+
+
+def _cell(label: str, value: float | None) -> str:
+    if label == _TIME:
+        return duration(value) if value else count(0)
+    if label in _USD:
+        return "-" if value is None else f"${value:,.2f}"
+    return "unknown" if value is None else count(value)
+
+
+_TIME = "time, at least"
+_USD = ("dollars at most", "dollars expected")
+_LINES: tuple[tuple[str, Callable[[Quote], float | None]], ...] = (
+    ("rows in the file", lambda quote: quote.rows),
+    ("  set aside", lambda quote: sum(quote.set_aside.values())),
+    ("  companies to ask about", lambda quote: quote.companies),
+    ("questions of an earlier row", lambda quote: quote.outcomes.get(DUPLICATE)),
+    ("questions behind --limit", lambda quote: quote.outcomes.get(BEYOND_LIMIT)),
+    ("questions reused", lambda quote: quote.outcomes.get(Standing.OWNED)),
+    ("questions under way", lambda quote: quote.outcomes.get(Standing.IN_FLIGHT)),
+    ("questions unknown", lambda quote: quote.outcomes.get(Standing.UNKNOWN)),
+    ("questions stuck", lambda quote: quote.outcomes.get(Standing.STUCK)),
+    ("questions that ended badly", lambda quote: quote.outcomes.get(Standing.ENDED_BADLY)),
+    ("questions to buy", lambda quote: quote.to_buy),
+    ("  answered, but narrower", lambda quote: quote.wider),
+    ("requests to send", lambda quote: quote.batches),
+    ("credits at most", lambda quote: quote.worst_case_credits),
+    ("credits expected", lambda quote: quote.expected_credits or 0),
+    ("credits not spent again", lambda quote: quote.credits_not_spent),
+    ("dollars at most", lambda quote: quote.worst_case_usd or 0),
+    ("dollars expected", lambda quote: quote.expected_usd or 0),
+    (_TIME, lambda quote: quote.seconds),
+)
+_ALWAYS = ("rows in the file", "questions to buy", "credits at most")
+
+
+def to_buy(planned: Mapping[str, Planned]) -> int:
+    """Return how many questions of all these plans are still to be bought."""
+    return sum(plan.quote.to_buy for plan in planned.values())
+
+
+def worst_case(planned: Mapping[str, Planned]) -> float | None:
+    """Return the most credits that buying them all may take; None when a price is unknown."""
+    cases = [plan.quote.worst_case_credits for plan in planned.values()]
+    return None if None in cases else sum(case or 0.0 for case in cases)
+
+
+def offer(planned: Mapping[str, Planned], credit_limit: float | None) -> str:
+    """Return the question that a person answers with yes or no."""
+    most = worst_case(planned)
+    if credit_limit is not None and (most is None or credit_limit < most):
+        return f"Buy up to {plural(to_buy(planned), 'task')} for at most {credit_limit:,.0f} credits (estimated)?"
+    return f"Buy {plural(to_buy(planned), 'task')} for up to {credits_text(most)} credits (estimated)?"

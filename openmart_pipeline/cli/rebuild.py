@@ -1,0 +1,27 @@
+"""`rebuild`: the analysts' database made anew from the ledger and the file copies.
+
+Lives here: one command. Imports the wiring and the steps.
+"""
+
+from collections.abc import Mapping
+
+import click
+
+from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.workplace import new_run_id, workplace
+from openmart_pipeline.enrichment import steps
+
+
+@click.command()
+@click.pass_obj
+def rebuild(environment: Mapping[str, str]) -> None:
+    """Make the warehouse anew from the ledger and the file copies, and publish it. Free; asks no server.
+
+    Analysts keep reading the old database until the new one is whole.
+    """
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        failed = steps.rebuild(work, run_id=new_run_id())
+        results().print(harmless(f"Rebuilt and published: {work.warehouse.published_path}."))
+    if failed:
+        raise Refusal("Not rebuilt: " + " ".join(failed), Exit.WAITS)

@@ -1,0 +1,39 @@
+"""`report`: the published database as one HTML page.
+
+Lives here: where the page goes. What is on it is the business of `enrichment.report`.
+Imports `settings` for where the database is; opens no ledger.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import plain_sentences
+from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.report import read_numbers, report_page
+from openmart_pipeline.settings import read_settings
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False), default="report.html")
+@click.pass_obj
+def report(environment: Mapping[str, str], target: Path) -> None:
+    """Write a page about the published database to TARGET: coverage, hit rates, cost, in pictures.
+
+    One file that needs nothing else, to open in any browser or to send to a colleague. It names files and job
+    titles, and no person. TARGET is report.html unless said otherwise, and is written over.
+    """
+    with plain_sentences():
+        page = report_page(read_numbers(DataFolder(read_settings(environment).data_dir).published))
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            aside.write_text(page, encoding="utf-8")
+            aside.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
+    results().print(harmless(f"Written to {target}: open it in a browser."))

@@ -1,0 +1,117 @@
+"""`status`: files, batches, what waits and since when, what is in doubt, what was spent. Free; asks no server.
+
+Lives here: tables of what the ledger says. Imports the ledger's reads.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import click
+from rich.console import Console
+
+from openmart_pipeline.cli.exits import plain_sentences
+from openmart_pipeline.cli.screen import ago, count, harmless, plural, results, table
+from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, sending, standing
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.ledger.states import BatchState
+from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.settings import Settings
+
+_STANDINGS = (
+    Standing.TO_BUY,
+    Standing.IN_FLIGHT,
+    Standing.UNKNOWN,
+    Standing.STUCK,
+    Standing.OWNED,
+    Standing.ENDED_BADLY,
+)
+
+
+@click.command()
+@click.pass_obj
+def status(environment: Mapping[str, str]) -> None:
+    """Show the files, what waits and since when, what is in doubt, and what was spent. Free; asks no server."""
+    with plain_sentences(), workplace(environment) as (settings, work):
+        moves.lose_orphans(work.ledger)
+        screen = results()
+        world = "the simulated world" if settings.is_simulated else f"the API {settings.api_identity}"
+        screen.print(harmless(f"Data folder {settings.data_dir}, {world}."))
+        _files(screen, work)
+        _batches(screen, work)
+        _spent(screen, settings, work)
+        show_unknown(screen, work)
+
+
+def _files(screen: Console, work: Workplace) -> None:
+    made = table("Files", ("file", *(word.value.replace("_", " ") for word in _STANDINGS), "loaded"))
+    known = plans.all_partitions(work.ledger)
+    for partition in known:
+        if partition.current_plan_id is None:
+            made.add_row(harmless(partition.partition_key), *["-"] * len(_STANDINGS), "not planned")
+            continue
+        now = owed.standing_counts(work.ledger, partition.current_plan_id)
+        name = (
+            partition.partition_key if partition.state == "active" else f"{partition.partition_key} ({partition.state})"
+        )
+        cells = (count(now[word]) for word in _STANDINGS)
+        made.add_row(harmless(name), *cells, ago(partition.loaded_at, work.ledger.clock()))
+    if known:
+        screen.print(made)
+    else:
+        screen.print(harmless(f"No file yet: openmart-pipeline run FILE, or put files into {work.data.input}."))
+
+
+def _batches(screen: Console, work: Workplace) -> None:
+    states = standing.progress(work.ledger).batches
+    if not states:
+        return
+    made = table("Batches", ("state", "batches"))
+    for state in BatchState:
+        if states.get(state):
+            made.add_row(state.value, count(states[state]))
+    screen.print(made)
+    waiting = collecting.open_batches(work.ledger)
+    if waiting:
+        now = work.ledger.clock()
+        oldest = min(batch.submitted_at or batch.intent_at for batch in waiting)
+        next_poll = min((batch.next_poll_at for batch in waiting if batch.next_poll_at is not None), default=now)
+        in_s = max((next_poll - now).total_seconds(), 0)
+        screen.print(
+            f"{plural(len(waiting), 'batch', 'batches')} under way, the oldest submitted {ago(oldest, now)}; asked "
+            f"about again in {in_s:.0f} s by whoever collects (openmart-pipeline collect, or the readiness sensor)."
+        )
+
+
+def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
+    so_far = sending.spent(work.ledger)
+    made = table("Estimated credits committed (the bill is the vendor's)", ("", "committed", "budget"))
+    made.add_row("today (UTC)", count(so_far.today), count(settings.credits_per_day))
+    made.add_row("in all", count(so_far.in_total), count(settings.credits_total))
+    screen.print(made)
+
+
+def show_unknown(screen: Console, work: Workplace) -> None:
+    """Show the batches that may have been paid for, what is at stake, and the two ways out."""
+    batches = moves.unknown_batches(work.ledger)
+    if not batches:
+        return
+    columns = ("batch", "file", "tasks", "credits", "sent", "why")
+    made = table("Unknown: may be paid for, and nobody knows the id", columns, numbers_from=2)
+    for batch in batches:
+        made.add_row(
+            str(batch.batch_no),
+            harmless(batch.partition_key),
+            count(batch.tasks),
+            count(batch.reserved_credits),
+            f"{batch.intent_at:%Y-%m-%d %H:%M:%S}Z",
+            harmless((batch.evidence or "")[:120]),
+        )
+    screen.print(made)
+    by_file = Counter(batch.partition_key for batch in batches)
+    files = ", ".join(f"{key} {number}" for key, number in by_file.items())
+    screen.print(harmless(f"Tracking ids at the vendor: {work.ledger.uuid[:8]}-BATCH-0 and on. By file: {files}."))
+    screen.print(
+        "Support or the dashboard knows its id:   openmart-pipeline unknown adopt BATCH --batch-id ID --why ..."
+    )
+    screen.print("It was never created, or is given up:    openmart-pipeline unknown release BATCH... --why ...")

@@ -1,0 +1,80 @@
+"""`unknown`: a person decides about batches that may have been paid for.
+
+Lives here: list, adopt, release. What is legal is decided in the ledger, which keeps who, when and why.
+Imports the wiring, `settling` and the ledger's moves.
+"""
+
+from collections.abc import Mapping
+
+import click
+
+from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.screen import plural, results
+from openmart_pipeline.cli.status import show_unknown
+from openmart_pipeline.cli.workplace import buyer, person, workplace
+from openmart_pipeline.enrichment import settling
+from openmart_pipeline.enrichment.ledger import moves
+
+why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
+
+
+@click.group()
+def unknown() -> None:
+    """Decide about batches that may have been paid for and whose id nobody heard."""
+
+
+@unknown.command("list")
+@click.pass_obj
+def list_(environment: Mapping[str, str]) -> None:
+    """List them, with the credits at stake and the two ways out."""
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        moves.lose_orphans(work.ledger)
+        if moves.unknown_batches(work.ledger):
+            show_unknown(results(), work)
+        else:
+            results().print("No batch is unknown: everything that was sent was heard.")
+
+
+@unknown.command()
+@click.argument("batch_no", type=int)
+@click.option("--batch-id", required=True, metavar="ID", help="The id that the vendor's support or dashboard names.")
+@why_option
+@click.pass_obj
+def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: str) -> None:
+    """Give batch BATCH_NO the id that the vendor knows it by; its answers are collected from then on.
+
+    The server is asked first: the id must exist under this key and count as many tasks. Should its answers name
+    somebody else's tasks, the batch is unknown again.
+    """
+    with plain_sentences(), workplace(environment) as (settings, work):
+        moves.lose_orphans(work.ledger)
+        client = buyer(settings, work).client
+        settling.adopt_known(work.ledger, client, batch_no, batch_id.strip(), who=person(), why=why)
+    results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
+
+
+@unknown.command()
+@click.argument("batch_nos", type=int, nargs=-1, metavar="BATCH_NO...")
+@click.option("--file", "key", metavar="FILE", help="All unknown batches of this file.")
+@click.option(
+    "--vouch-unpaid", is_flag=True, help="You know that nothing was charged: its credits count as free again."
+)
+@why_option
+@click.pass_obj
+def release(
+    environment: Mapping[str, str], batch_nos: tuple[int, ...], *, key: str | None, vouch_unpaid: bool, why: str
+) -> None:
+    """Owe the questions of these batches again: the next run buys them anew, even if they were paid for.
+
+    Refused while the process that sent a batch may still hear its answer.
+    """
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        moves.lose_orphans(work.ledger)
+        of_file = [] if key is None else [batch.batch_no for batch in moves.unknown_batches(work.ledger, key)]
+        chosen = sorted({*batch_nos, *of_file})
+        if not chosen:
+            raise Refusal("No batch was named: give numbers (openmart-pipeline unknown list) or --file FILE.")
+        released, refused = settling.release_each(work.ledger, chosen, who=person(), why=why, vouch_unpaid=vouch_unpaid)
+    results().print(f"{plural(len(released), 'batch', 'batches')} released; the next run buys their questions again.")
+    if refused:
+        raise Refusal(" ".join(refused))

@@ -1,0 +1,53 @@
+"""Opening the workplace for a command, and the buyer where one is needed.
+
+Lives here: the command line's use of the wiring. No rules.
+Imports `settings` and `wiring`.
+"""
+
+import datetime as dt
+import getpass
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from openmart_pipeline.cli.exits import Refusal
+from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.settings import Settings, read_settings
+from openmart_pipeline.wiring import make_buyer, open_workplace
+
+ACTOR = "cli"
+
+
+@contextmanager
+def workplace(environment: Mapping[str, str]) -> Iterator[tuple[Settings, Workplace]]:
+    """Open everything this environment names, and close it."""
+    settings = read_settings(environment)
+    with open_workplace(settings, actor=ACTOR) as work:
+        yield settings, work
+
+
+def buyer(settings: Settings, work: Workplace) -> Buyer:
+    """Return the API client.
+
+    Raises:
+        SettingsRefused: no key.
+        Refusal: the key can't be one.
+
+    """
+    try:
+        return make_buyer(settings, work)
+    except ValueError as error:  # a key with a space or a line break in it: nothing a server would take
+        raise Refusal(f"OPENMART_API_KEY can't be used: {error}") from error
+
+
+def new_run_id() -> str:
+    """Return an id that is this run's alone and tells when it was."""
+    return f"cli-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def person() -> str:
+    """Return who is asking, for the history."""
+    try:
+        return f"{ACTOR}:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return ACTOR
