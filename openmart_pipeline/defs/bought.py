@@ -1,0 +1,141 @@
+"""`submitted_batches`: the asset whose materialization spends, up to the credit limit that a person typed.
+
+Lives here: the approval going in, the report coming out. Every gate in front of money is in `enrichment.submit`.
+Imports `steps` and the modules of `defs` for metadata, partitions and failures.
+"""
+
+import math
+
+import dagster as dg
+
+from openmart_pipeline.defs.config import Approval
+from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.metadata import (
+    CODE_VERSION,
+    GROUP,
+    OWNERS,
+    Metadata,
+    listed,
+    numbers,
+    of_rows,
+    of_table,
+    texts,
+)
+from openmart_pipeline.defs.partitions import input_file_of, input_files
+from openmart_pipeline.defs.planned import enrichment_plan
+from openmart_pipeline.defs.progress_log import ProgressLog
+from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import owed, plans, standing
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.submit import SubmitReport
+
+_FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run
+_FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK)
+
+
+@dg.asset(
+    partitions_def=input_files,
+    deps=[enrichment_plan],
+    group_name=GROUP,
+    kinds={"openmart", "sqlite"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=of_table("submitted_batches"),
+    description="**Buys.** Sends what the file's plan still owes to Openmart, in batches of up to 100 questions, "
+    "within the `credit_limit` you type and the budgets of the settings. Whatever is owned, on its way or perhaps paid "
+    "for is never sent again, however often this runs. Terminate waits for the requests under way.",
+)
+def submitted_batches(
+    context: dg.AssetExecutionContext,
+    config: Approval,
+    workplace: dg.ResourceParam[WorkplaceResource],
+    openmart: dg.ResourceParam[OpenmartResource],
+) -> dg.MaterializeResult[None]:
+    """Buy what the file's plan owes, up to the approved credits."""
+    key = input_file_of(context)
+    if not math.isfinite(config.credit_limit) or config.credit_limit < 0:
+        raise dg.Failure(
+            f"credit_limit is {config.credit_limit}: type a number of credits, 0 or more. The quote in the newest "
+            "materialization of enrichment_plan ends with it. Nothing was bought.",
+            allow_retries=False,
+        )
+    with refusals_as_failures(), workplace.open() as work:
+        report = steps.buy(
+            work,
+            openmart.buyer(work),
+            key,
+            credit_limit=config.credit_limit,
+            run_id=context.run.run_id,
+            approved_by=_approver(context),
+            on_event=ProgressLog(context.log),
+        )
+        steps.load_batches(work, key)
+        rows, version = of_rows(work, "submitted_batches", key)
+        happened = _what_happened(report)
+        metadata = {**texts({"what_happened": happened}), **_of_report(report), **_of_file(work, key), **rows}
+    for warning in report.warnings:
+        context.log.warning(warning)
+    context.log.info(happened)
+    if report.stop in _FAILS or (report.stop in _FAILS_IF_NOTHING_BOUGHT and not report.accepted_batches):
+        raise dg.Failure(happened, metadata=metadata, allow_retries=False)
+    return dg.MaterializeResult(data_version=version, metadata=metadata)
+
+
+def _approver(context: dg.AssetExecutionContext) -> str:
+    """Return who approved, for the ledger's history: the schedule or backfill, else whoever pressed the button."""
+    tags = context.run.tags
+    for tag, who in (("dagster/schedule_name", "the schedule"), ("dagster/backfill", "the backfill")):
+        if tag in tags:
+            return f"{who} {tags[tag]}"
+    return f"a person in Dagster, run {context.run.run_id[:8]}"
+
+
+def _what_happened(report: SubmitReport) -> str:
+    """Return why buying ended, and before it whatever a person must look at."""
+    doubts = []
+    if report.unknown_batches:
+        doubts.append(
+            f"{len(report.unknown_batches):,} batches may have been bought, their answers are lost: see the check "
+            "no_submission_left_unknown."
+        )
+    if report.rejected_batches:
+        doubts.append(f"{len(report.rejected_batches):,} were refused: see the check every_batch_was_accepted.")
+    if doubts and report.stop is Stop.DONE:
+        return " ".join([*doubts, "Everything else that the plan owes is bought."])
+    return " ".join([*doubts, report.sentence])
+
+
+def _of_report(report: SubmitReport) -> Metadata:
+    return numbers(
+        {
+            "batches_bought": report.accepted_batches,
+            "tasks_bought": report.accepted_tasks,
+            "batches_unknown": len(report.unknown_batches),
+            "batches_rejected": len(report.rejected_batches),
+            "batches_given_back": report.given_back_batches,
+        }
+    ) | texts(
+        {
+            "ended_by": report.stop.value,
+            "unknown_batches": ", ".join(map(str, report.unknown_batches)),
+            "rejected_batches": ", ".join(map(str, report.rejected_batches)),
+            "warnings": " ".join(report.warnings),
+        }
+    )
+
+
+def _of_file(work: Workplace, key: str) -> Metadata:
+    plan = plans.current_plan(work.ledger, key)
+    now = owed.standing_counts(work.ledger, plan.plan_id) if plan is not None else {}
+    progress = standing.progress(work.ledger, key)
+    return numbers(
+        {
+            "tasks_reused": now.get(Standing.OWNED, 0),
+            "tasks_still_to_buy": now.get(Standing.TO_BUY, 0),
+            "estimated_credits_reserved": progress.reserved_credits,
+            "estimated_credits_settled": progress.settled_credits,
+        }
+    ) | texts({"batches_by_state": listed(progress.batches), "tasks_by_state": listed(progress.tasks)})

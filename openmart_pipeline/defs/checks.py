@@ -1,0 +1,193 @@
+"""Checks: sentences that are true when green, over everything the pipeline holds.
+
+Lives here: which promise hangs on which asset, and how a finding is shown. What is looked for is in
+`enrichment.findings`. A check informs; the money gates are in the submit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+from openmart_pipeline.defs.bought import submitted_batches
+from openmart_pipeline.defs.collected import contacts, published_database, task_results
+from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.metadata import Metadata, numbers
+from openmart_pipeline.defs.planned import companies, enrichment_plan
+from openmart_pipeline.defs.resources import WorkplaceResource
+from openmart_pipeline.enrichment import findings
+from openmart_pipeline.enrichment.findings import Finding
+from openmart_pipeline.enrichment.steps import Workplace
+
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A check: its sentence, the asset it hangs on, what it looks for, and how bad it is."""
+
+    name: str
+    asset: dg.AssetsDefinition
+    find: Callable[[Workplace], Finding]
+    severity: dg.AssetCheckSeverity
+    description: str
+
+    @property
+    def key(self) -> dg.AssetCheckKey:
+        """How Dagster names it."""
+        return dg.AssetCheckKey(self.asset.key, self.name)
+
+    def evaluation(self, finding: Finding) -> dg.AssetCheckEvaluation:
+        """Return the check's outcome as an event that a sensor or a job may report outside of any run of the asset."""
+        return dg.AssetCheckEvaluation(
+            asset_key=self.asset.key,
+            check_name=self.name,
+            passed=finding.keeps_promise,
+            severity=self.severity,
+            description=_words(finding),
+            metadata=_shown(finding),
+        )
+
+
+NO_SUBMISSION_LEFT_UNKNOWN = Promise(
+    "no_submission_left_unknown",
+    submitted_batches,
+    findings.unknown_submissions,
+    ERROR,
+    "No batch is in doubt. Red: it may have been paid for and its answer is lost; a person adopts or releases it.",
+)
+NO_BATCH_IS_STUCK = Promise(
+    "no_batch_is_stuck",
+    task_results,
+    findings.stuck_batches,
+    WARN,
+    "Every batch that Openmart accepted is finished within the age limit, and Openmart still knows it.",
+)
+EVERY_INPUT_FILE_IS_READABLE = Promise(
+    "every_input_file_is_readable",
+    companies,
+    findings.unreadable_files,
+    ERROR,
+    "Every file in the input folder is a table of companies.",
+)
+PROMISES = (
+    EVERY_INPUT_FILE_IS_READABLE,
+    Promise(
+        "every_company_has_one_outcome",
+        enrichment_plan,
+        findings.rows_without_one_outcome,
+        ERROR,
+        "Every row of every planned file is either set aside with a reason or asks its questions, once.",
+    ),
+    NO_SUBMISSION_LEFT_UNKNOWN,
+    Promise(
+        "every_batch_was_accepted",
+        submitted_batches,
+        findings.rejected_batches,
+        WARN,
+        "Openmart called no batch a wrong request.",
+    ),
+    Promise(
+        "budgets_leave_nothing_waiting",
+        submitted_batches,
+        findings.waiting_for_budget,
+        WARN,
+        "Every plan that was approved is bought to its end: no limit, budget or stop left questions behind.",
+    ),
+    NO_BATCH_IS_STUCK,
+    Promise(
+        "answers_are_readable",
+        contacts,  # its load is what reads them
+        findings.odd_answers,
+        WARN,
+        "Every answer could be read in full and names a task of ours.",
+    ),
+    Promise(
+        "contacts_trace_to_a_row",
+        contacts,
+        findings.untraced_contacts,
+        ERROR,
+        "Every contact leads back to a row of its file, and to the batch, task and run that found it.",
+    ),
+    Promise(
+        "contacts_within_their_lifetime",
+        contacts,
+        findings.contacts_past_lifetime,
+        WARN,
+        "No contact is older than a found answer counts.",
+    ),
+    Promise(
+        "ledger_and_warehouse_agree",
+        published_database,
+        findings.disagreements,
+        ERROR,
+        "The warehouse holds every file's current plan, and every answer that the ledger says was loaded.",
+    ),
+)
+# Those that change without a run of their asset that succeeds, and are cheap enough to be looked at in every tick.
+WATCHED = (NO_SUBMISSION_LEFT_UNKNOWN, NO_BATCH_IS_STUCK)
+
+
+def asset_checks() -> list[dg.AssetChecksDefinition]:
+    """Return every promise as an asset check."""
+    return [_check_of(promise) for promise in PROMISES]
+
+
+def _check_of(promise: Promise) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=promise.asset, name=promise.name, description=promise.description)
+    def check(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+        with refusals_as_failures(), workplace.open() as work:
+            finding = promise.find(work)
+        return dg.AssetCheckResult(
+            passed=finding.keeps_promise,
+            severity=promise.severity,
+            description=_words(finding),
+            metadata=_shown(finding),
+        )
+
+    return check
+
+
+def _words(finding: Finding) -> str:
+    return "Nothing speaks against it." if finding.keeps_promise else f"{finding.says} {finding.advice}"
+
+
+def _shown(finding: Finding) -> Metadata:
+    metadata = numbers({"count": finding.count, **finding.numbers})
+    if finding.sample:
+        metadata["openmart/sample"] = dg.MetadataValue.json(list(finding.sample))
+    if not finding.keeps_promise:
+        metadata["openmart/what_to_do"] = dg.MetadataValue.text(finding.advice)
+    return metadata
+
+
+def changed(
+    instance: dg.DagsterInstance, work: Workplace, promises: Iterable[Promise]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Yield the checks whose outcome is not the one that Dagster shows.
+
+    A batch becomes unknown when its process died, and is settled by the command line; a file that is no table fails
+    its run, and a failed step runs no checks: no run of the asset says so.
+    """
+    for promise in promises:
+        record = instance.get_latest_asset_check_evaluation_record(promise.key)
+        shown = None if record is None or record.event is None else _outcome(record.event.dagster_event)
+        if record is not None and shown is None and _is_under_way(instance, record.run_id):
+            continue  # planned: that run will say so itself, and of its own materialization
+        evaluation = promise.evaluation(promise.find(work))
+        if shown != (evaluation.passed, evaluation.metadata["openmart/count"].value):
+            yield evaluation
+
+
+def _is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and not run.is_finished
+
+
+def _outcome(event: dg.DagsterEvent | None) -> tuple[bool, object] | None:
+    """Return what an evaluation said and counted, None of anything else."""
+    evaluation = None if event is None else event.event_specific_data
+    if not isinstance(evaluation, dg.AssetCheckEvaluation):
+        return None
+    count = evaluation.metadata.get("openmart/count")
+    return evaluation.passed, None if count is None else count.value

@@ -1,0 +1,230 @@
+"""The way back: `task_results`, `contacts`, and the `published_database` that analysts read. All of it is free.
+
+Lives here: three assets; each calls one step and says what it made.
+Imports `steps` and the modules of `defs` for metadata, partitions and failures.
+"""
+
+import time
+
+import dagster as dg
+
+from openmart_pipeline.defs.bought import submitted_batches
+from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.metadata import (
+    CODE_VERSION,
+    GROUP,
+    OWNERS,
+    listed,
+    numbers,
+    of_file,
+    of_rows,
+    of_table,
+    texts,
+    version_of,
+)
+from openmart_pipeline.defs.partitions import input_file_of, input_files
+from openmart_pipeline.defs.planned import enrichment_plan
+from openmart_pipeline.defs.progress_log import ProgressLog
+from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.defs.waiting import what_waits
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.collect import CollectReport
+from openmart_pipeline.enrichment.ledger import plans, standing
+from openmart_pipeline.enrichment.ledger.sharing import lease
+from openmart_pipeline.enrichment.steps import Buyer, Workplace
+
+COLLECT = "collect"  # the kind of lease: one slice per file at a time
+SLICE_S = 15 * 60  # a run that ends lets others have its place, and shows what it has
+PATIENCE_S = 30  # the slice ends when nothing came for so long: the sensor looks further, and asks again
+
+FROM_BATCHES = {
+    column: ("submitted_batches", column)
+    for column in ("input_file", "batch_no", "batch_id", "submitted_at", "dagster_run_id")
+}
+_OF_A_PERSON = (
+    *("first_name", "last_name", "full_name", "title", "email", "email_verified", "phone", "phones"),
+    *("email_domain", "is_role_address", "is_free_mail", "is_other_domain"),
+    *("phone_region", "phone_line_type", "phone_number_type"),
+)
+_OF_A_TASK = (
+    "input_file",
+    "fingerprint",
+    "batch_id",
+    "task_id",
+    "task_no",
+    "tracking_id",
+    "submitted_at",
+    "fetched_at",
+)
+FROM_RESULTS_AND_PLAN = {
+    **dict.fromkeys((*_OF_A_PERSON, "linkedin_url"), ("task_results", "raw")),
+    **{column: ("task_results", column) for column in ("input_file", *_OF_A_TASK, "dagster_run_id")},
+    "source_rows": ("enrichment_plan", "source_row"),
+    "source_tracking_ids": ("enrichment_plan", "tracking_id"),
+    "company_domain": ("enrichment_plan", "domain"),
+    "company_name": ("enrichment_plan", "company_name"),
+    "requested_title": ("enrichment_plan", "title"),
+}
+
+
+@dg.asset(
+    partitions_def=input_files,
+    deps=[submitted_batches],
+    group_name=GROUP,
+    kinds={"openmart", "sqlite"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=of_table("task_results", FROM_BATCHES),
+    description="The raw answers to the file's questions, read from Openmart as its batches become ready and kept in "
+    "the ledger. One run reads for at most a quarter of an hour; `batch_readiness_sensor` starts the next when there "
+    "is more. Free, and may be repeated at any time. `contacts` puts them into the table.",
+)
+def task_results(
+    context: dg.AssetExecutionContext,
+    workplace: dg.ResourceParam[WorkplaceResource],
+    openmart: dg.ResourceParam[OpenmartResource],
+) -> dg.MaterializeResult[None]:
+    """Read what is ready of the file's batches into the ledger."""
+    key = input_file_of(context)
+    with refusals_as_failures(), workplace.open() as work:
+        buyer = openmart.buyer(work)
+        with lease(work.ledger, key, COLLECT) as is_ours:
+            report = _collect(context, work, buyer, key) if is_ours else CollectReport()
+        waits = what_waits(work, key)
+        progress = standing.progress(work.ledger, key)
+        metadata = {
+            **numbers(
+                {
+                    "answers_read": sum(report.ended.values()),
+                    "people": report.people,
+                    "emails": report.emails,
+                    "phones": report.phones,
+                    "failed_reads": report.failed_reads,
+                    "strays": report.strays,
+                    "oddities": report.oddities,
+                    "batches_settled": report.settled_batches,
+                    "batches_open": waits.batches,
+                    "tasks_open": waits.tasks,
+                    "estimated_credits_settled": progress.settled_credits,
+                }
+            ),
+            **texts(
+                {
+                    "answers_by_outcome": listed(report.ended),
+                    "tasks_by_state": listed(progress.tasks),
+                    "what_waits": waits.sentence,
+                    "under_way_elsewhere": ""
+                    if is_ours
+                    else "Another process is reading this file's answers just now.",
+                    "disowned_batches": ", ".join(map(str, report.disowned_batches)),
+                }
+            ),
+        }
+        seq = standing.newest_end(work.ledger, key)
+    context.log.info(waits.sentence)
+    if report.stopped_by:
+        raise dg.Failure(
+            f"{report.stopped_by} What was read is kept, the rest is read when that is mended.",
+            metadata=metadata,
+            allow_retries=False,
+        )
+    return dg.MaterializeResult(data_version=version_of(seq, progress.tasks), metadata=metadata)
+
+
+def _collect(context: dg.AssetExecutionContext, work: Workplace, buyer: Buyer, key: str) -> CollectReport:
+    collector = steps.collector(work, buyer, [key], ProgressLog(context.log))
+    return collector.run(until=time.monotonic() + SLICE_S, patience_s=PATIENCE_S)
+
+
+@dg.asset(
+    partitions_def=input_files,
+    deps=[task_results],
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=of_table("contacts", FROM_RESULTS_AND_PLAN),
+    description="The people found for the file's companies, one row per person and question, each leading back to its "
+    "rows, batch, task and run. Made of the answers in the ledger: free, and the same rows every time. To count people "
+    "over all files, use the view `contact_directory` of the published database.",
+)
+def contacts(
+    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult[None]:
+    """Replace the file's contacts and task results by what the ledger holds."""
+    key = input_file_of(context)
+    with refusals_as_failures(), workplace.open() as work:
+        counts = steps.load_contacts(work, key, run_id=context.run.run_id)
+        rows, version = of_rows(work, "contacts", key)
+        waits = what_waits(work, key)
+        context.log.info("%d contacts. %s", counts.contacts, waits.sentence)
+        return dg.MaterializeResult(
+            data_version=version,
+            metadata={
+                **rows,
+                **numbers(
+                    {
+                        "with_email": counts.emails,
+                        "with_phone": counts.phones,
+                        "answers": counts.answers,
+                        "answers_superseded": counts.superseded,
+                        "answers_no_row_asks_for": counts.unplanned,
+                        "answers_with_oddities": counts.answers_with_oddities,
+                        "tasks_open": waits.tasks,
+                    }
+                ),
+                **texts(
+                    {
+                        "answers_by_state": listed(counts.by_state),
+                        "companies_by_status": listed(work.warehouse.coverage(key)),
+                        "oddities": listed(counts.oddities),
+                        "what_waits": waits.sentence,
+                    }
+                ),
+            },
+        )
+
+
+@dg.asset(
+    deps=[enrichment_plan, contacts],  # what it is made of, and after which of them it is worth doing
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    description="The DuckDB file that analysts open, replaced in one step: no lock is ever met, and an open session "
+    "keeps what it sees. Tables `contacts`, `companies` and the others, views `contact_directory` (each person once) "
+    "and `company_coverage` (what became of each row). Every table and column carries its comment.",
+)
+def published_database(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.MaterializeResult[None]:
+    """Let analysts read what the warehouse holds now; nothing is written when exactly that is out."""
+    with refusals_as_failures(), workplace.open() as work:
+        was_new = steps.publish(work)
+        path = work.warehouse.published_path
+        waiting = standing.waiting_partitions(work.ledger)
+        known = [row for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
+        people, rows = work.warehouse.query("SELECT (SELECT count(*) FROM contact_directory), count(*) FROM contacts")[
+            0
+        ]
+        generation = work.warehouse.published_generation()
+        return dg.MaterializeResult(
+            data_version=version_of(generation),
+            metadata={
+                "dagster/uri": of_file(path),
+                **numbers(
+                    {
+                        "people": people,
+                        "contacts": rows,
+                        "files": len(known),
+                        "files_waiting_for_answers": len(waiting),
+                        "file_bytes": path.stat().st_size,
+                        "generation": generation,
+                    }
+                ),
+                **texts(
+                    {
+                        "published": "now" if was_new else "exactly this was out already",
+                        "query": f'duckdb -readonly {path} "FROM contact_directory LIMIT 20"',
+                    }
+                ),
+            },
+        )

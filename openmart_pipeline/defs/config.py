@@ -1,0 +1,73 @@
+"""What a person types in the Launchpad: fields with examples. Values are checked in the domain, in one sentence.
+
+Lives here: names, types and descriptions; no rule, and no limit but the ones the domain states.
+Imports nothing of the project.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+
+class PlanChoices(dg.Config):
+    """What the file asks for where its rows don't say. Every field left out keeps what this file last used."""
+
+    titles: list[str] | None = Field(
+        default=None, description='Job titles to find, such as ["Head of Marketing", "CMO"]. At first: ["Owner"].'
+    )
+    max_k: int | None = Field(default=None, description="Most contacts per company and title, 1 to 8. At first: 3.")
+    info_access: str | None = Field(
+        default=None,
+        description="What to look up: EMAIL, PHONE or EMAIL_AND_PHONE. Phones cost more. At first: EMAIL_AND_PHONE.",
+    )
+    location: str | None = Field(
+        default=None,
+        description="Where: row (what each row says), none, or for rows without a place, such as "
+        "city=Austin; state=TX; country=US. At first: row.",
+    )
+    version: int | None = Field(
+        default=None, description="Openmart's pipeline: 0 (the default one) or 1 (all-in-one). At first: theirs."
+    )
+    notify_url: str | None = Field(
+        default=None, description='An https address that Openmart calls when a batch is done; "" for none. Optional.'
+    )
+    reask: str | None = Field(
+        default=None,
+        description="Ask again, this once, and pay again: stale (answers past their lifetime), errored (ended without "
+        "an answer) or expired (forgotten by the server). Left out: nothing is asked twice.",
+    )
+    limit: int | None = Field(
+        default=None, description="Only the first so many companies of the file, this once: a cheap try. 0: all."
+    )
+
+
+class Approval(dg.Config):
+    """The approval of the file's current plan, as its quote shows it."""
+
+    credit_limit: float = Field(
+        description="Most estimated credits this run may spend: the number at the end of the quote, in the newest "
+        "materialization of enrichment_plan. A smaller number buys the first questions of the file; 0 is a dry run."
+    )
+
+
+class Settlement(dg.Config):
+    """A person's word on batches that may have been paid for: without it nothing sends their questions again."""
+
+    action: str = Field(
+        description="adopt: the batch exists under vendor_batch_id, collect it. release: it does not exist, or is "
+        "given up: its questions are owed again, and paid twice if it does exist."
+    )
+    batches: list[int] = Field(
+        default=[], description="Numbers of the batches, as no_submission_left_unknown names them, such as [17, 18]."
+    )
+    input_file: str | None = Field(
+        default=None,
+        description="Instead of numbers: every unknown batch of this file, by partition. For release only.",
+    )
+    vendor_batch_id: str | None = Field(
+        default=None, description="For adopt: the id that Openmart names, for one batch."
+    )
+    vouch_unpaid: bool = Field(
+        default=False, description="For release: Openmart says that nothing was charged, so the budgets get it back."
+    )
+    who: str = Field(description="Your name, for the ledger's history.")
+    why: str = Field(description="How you know, for the ledger's history: a ticket, a mail, a dashboard.")

@@ -1,0 +1,27 @@
+"""The one place where a refusal of the domain becomes a failed step: its sentence, without a traceback's noise.
+
+Lives here: which errors are sentences for a person. Nothing is decided here.
+Imports the domain's refusals.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from openmart_pipeline.enrichment.ledger.moves import MoveRefused
+from openmart_pipeline.enrichment.ledger.store import LedgerRefused
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.warehouse import WarehouseError
+from openmart_pipeline.settings import SettingsRefused
+
+REFUSALS = (FileRefused, SettingsRefused, LedgerRefused, WarehouseError, MoveRefused)
+
+
+@contextmanager
+def refusals_as_failures() -> Iterator[None]:
+    """Fail the step with the sentence of whatever the domain refuses in the block; retrying would say the same."""
+    try:
+        yield
+    except REFUSALS as refused:
+        raise dg.Failure(str(refused), allow_retries=False) from None

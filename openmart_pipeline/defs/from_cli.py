@@ -1,0 +1,76 @@
+"""What the command line did, as Dagster shows it: one runless event for each asset, tagged `openmart/via=cli`.
+
+Lives here: events about work that is done. No run is made up for it, so no run can become a ghost.
+Imports the metadata of `defs`; the command line imports this when there is a DAGSTER_HOME.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from openmart_pipeline.defs.metadata import Metadata, numbers, of_file, of_rows, texts, version_of
+from openmart_pipeline.defs.partitions import input_files
+from openmart_pipeline.defs.quote import quote_markdown
+from openmart_pipeline.enrichment.run import RunReport
+from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
+
+VIA = {"openmart/via": "cli"}
+
+
+def report_assets(
+    home: Path,
+    work: Workplace,
+    taken: Mapping[str, CompaniesTaken],
+    planned: Mapping[str, Planned],
+    report: RunReport,
+) -> None:
+    """Report every asset of every file of a finished command, and the published database."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.add_dynamic_partitions(str(input_files.name), list(planned))
+        for key, plan in planned.items():
+            companies = taken[key]
+            said: dict[str, Metadata] = {
+                "companies": {
+                    "dagster/uri": of_file(work.data.source(key)),
+                    **texts({"file_sha256": companies.version.sha256}),
+                    **numbers({"rows": companies.counts.rows, "set_aside": companies.counts.set_aside}),
+                },
+                "enrichment_plan": {"openmart/quote": dg.MetadataValue.md(quote_markdown(plan))},
+                "submitted_batches": _bought(key, report),
+                "task_results": {},
+                "contacts": {},
+            }
+            for asset, metadata in said.items():
+                rows, version = of_rows(work, asset, key)
+                _report(instance, asset, {**metadata, **rows}, version, partition=key)
+        path = work.warehouse.published_path
+        generation = work.warehouse.published_generation()
+        _report(instance, "published_database", {"dagster/uri": of_file(path)}, version_of(generation))
+
+
+def _bought(key: str, report: RunReport) -> Metadata:
+    bought = report.bought.get(key)
+    if bought is None:
+        return numbers({"tasks_bought": 0, "batches_bought": 0})
+    return numbers(
+        {
+            "tasks_bought": bought.accepted_tasks,
+            "batches_bought": bought.accepted_batches,
+            "batches_unknown": len(bought.unknown_batches),
+        }
+    ) | texts({"what_happened": bought.sentence})
+
+
+def _report(
+    instance: dg.DagsterInstance,
+    asset: str,
+    metadata: Metadata,
+    version: dg.DataVersion,
+    *,
+    partition: str | None = None,
+) -> None:
+    tags = {**VIA, "dagster/data_version": version.value}
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(asset_key=asset, partition=partition, metadata=metadata, tags=tags)
+    )

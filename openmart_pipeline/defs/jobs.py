@@ -1,0 +1,59 @@
+"""Jobs: which assets run together, and the tags by which the queue lets one run per file and kind through.
+
+Lives here: names and selections. Who starts them is in the sensors and schedules.
+Imports the assets.
+"""
+
+import dagster as dg
+
+from openmart_pipeline.defs.bought import submitted_batches
+from openmart_pipeline.defs.collected import contacts, published_database, task_results
+from openmart_pipeline.defs.planned import companies, enrichment_plan
+
+KIND_TAG = "openmart/kind"
+WORK_TAG = "openmart/work"  # kind and file: dagster.yaml lets one of each run at a time
+PLAN, BUY, COLLECT = "plan", "buy", "collect"
+_HOUR_S = 3600
+
+
+def _tags(kind: str, *, most_hours: int) -> dict[str, str]:
+    return {KIND_TAG: kind, "dagster/max_runtime": str(most_hours * _HOUR_S)}
+
+
+def work_tags(kind: str, key: str) -> dict[str, str]:
+    """Return the tags of a run that a sensor or schedule requests for a file."""
+    return {KIND_TAG: kind, WORK_TAG: f"{kind}: {key}"}
+
+
+plan_company_files_job = dg.define_asset_job(
+    "plan_company_files_job",
+    selection=dg.AssetSelection.assets(companies, enrichment_plan, published_database),
+    tags=_tags(PLAN, most_hours=6),
+    description="Reads a file, plans what it would ask and quotes it. Free; started by company_files_sensor.",
+)
+
+buy_planned_contacts_job = dg.define_asset_job(
+    "buy_planned_contacts_job",
+    selection=dg.AssetSelection.assets(submitted_batches),
+    tags=_tags(BUY, most_hours=48),
+    description="**Spends.** Buys what a file's plan still owes, up to credit_limit. Look at the quote in "
+    "enrichment_plan first: it ends with the number to type.",
+)
+
+collect_contacts_job = dg.define_asset_job(
+    "collect_contacts_job",
+    selection=dg.AssetSelection.assets(task_results, contacts, published_database),
+    tags=_tags(COLLECT, most_hours=2),
+    description="Reads answers that are ready, loads the contacts and publishes them. Free; started by "
+    "batch_readiness_sensor.",
+)
+
+refresh_stale_contacts_job = dg.define_asset_job(
+    "refresh_stale_contacts_job",
+    selection=dg.AssetSelection.assets(enrichment_plan, submitted_batches),
+    tags=_tags(BUY, most_hours=48),
+    description="**Spends.** Plans a file so that answers past their lifetime are asked again, and buys that plan, up "
+    "to credit_limit.",
+)
+
+ASSET_JOBS = (plan_company_files_job, buy_planned_contacts_job, collect_contacts_job, refresh_stale_contacts_job)

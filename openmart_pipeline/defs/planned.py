@@ -1,0 +1,139 @@
+"""The free half of the way in: `companies` and `enrichment_plan`, from a file to its quote.
+
+Lives here: two assets; each calls one step and says what it made. Nothing here spends.
+Imports `steps` and the modules of `defs` for metadata, partitions and failures.
+"""
+
+import dagster as dg
+
+from openmart_pipeline.defs.config import PlanChoices
+from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.metadata import (
+    CODE_VERSION,
+    GROUP,
+    OWNERS,
+    listed,
+    numbers,
+    of_file,
+    of_rows,
+    of_table,
+    texts,
+    version_of,
+)
+from openmart_pipeline.defs.partitions import input_file_of, input_files
+from openmart_pipeline.defs.quote import quote_markdown
+from openmart_pipeline.defs.resources import WorkplaceResource
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.question_settings import laid_over
+
+FROM_COMPANIES = {
+    column: ("companies", column)
+    for column in ("input_file", "source_row", "domain", "company_name", "city", "state", "country", "tracking_id")
+} | {"title": ("companies", "titles")}
+
+
+@dg.asset(
+    partitions_def=input_files,
+    group_name=GROUP,
+    kinds={"csv", "duckdb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=of_table("companies"),
+    description="The rows of a company file, checked: one with a usable company domain is kept, every other one is set "
+    "aside with a reason (table `rejected_rows`). Works on a copy of the file, taken by content. Free.",
+)
+def companies(
+    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult[None]:
+    """Take the file's rows into `companies` and `rejected_rows`."""
+    key = input_file_of(context)
+    with refusals_as_failures(), workplace.open() as work:
+        taken = steps.take_companies(work, key)
+        rows, version = of_rows(work, "companies", key)
+        for note in taken.report.notes:
+            context.log.info(note)
+        if not taken.counts.companies:
+            context.log.warning("No company is left to ask about: see the table rejected_rows for each row's reason.")
+        return dg.MaterializeResult(
+            data_version=version_of(taken.version.sha256, version.value),
+            metadata={
+                **rows,
+                "dagster/uri": of_file(work.data.source(key)),
+                **numbers(
+                    {
+                        "rows": taken.counts.rows,
+                        "companies": taken.counts.companies,
+                        "set_aside": taken.counts.set_aside,
+                        "blank_rows": taken.blank_rows,
+                        "repaired_rows": taken.repaired_rows,
+                        "file_bytes": taken.version.size_bytes,
+                    }
+                ),
+                **texts(
+                    {
+                        "file_sha256": taken.version.sha256,
+                        "format": ", ".join(
+                            filter(None, [taken.report.format, taken.report.encoding, taken.report.sheet])
+                        ),
+                        "columns": ", ".join(f"{name}: {read}" for name, read in taken.report.columns.items()),
+                        "other_columns": ", ".join(taken.report.unknown_columns),
+                        "set_aside_by_reason": listed(taken.counts.set_aside_by_reason),
+                        "notes": " ".join(taken.report.notes),
+                    }
+                ),
+            },
+        )
+
+
+@dg.asset(
+    partitions_def=input_files,
+    deps=[companies],
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=of_table("enrichment_plan", FROM_COMPANIES),
+    description="What the file would ask Openmart: one question per company and job title, those that are answered or "
+    "on their way already marked as such, and a **quote** of what buying the rest would cost (in the metadata). Free: "
+    "nothing is bought until `submitted_batches` is materialized with a credit limit.",
+)
+def enrichment_plan(
+    context: dg.AssetExecutionContext, config: PlanChoices, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult[None]:
+    """Plan the file's questions and quote them."""
+    key = input_file_of(context)
+    with refusals_as_failures(), workplace.open() as work:
+        try:
+            settings = laid_over(steps.last_settings(work, key), **config.model_dump())
+        except ValueError as wrong:
+            raise dg.Failure(f"{wrong} Nothing was planned or bought.", allow_retries=False) from None
+        planned = steps.plan_questions(work, key, settings)
+        rows, version = of_rows(work, "enrichment_plan", key)
+        quote = planned.quote
+        return dg.MaterializeResult(
+            data_version=version_of(planned.plan.plan_id, version.value),
+            metadata={
+                "openmart/quote": dg.MetadataValue.md(quote_markdown(planned)),
+                **rows,
+                **numbers(
+                    {
+                        "rows": quote.rows,
+                        "companies": quote.companies,
+                        "set_aside": sum(quote.set_aside.values()),
+                        "tasks_to_buy": quote.to_buy,
+                        "tasks_reused": quote.outcomes.get("owned", 0),
+                        "batches_to_buy": quote.batches,
+                        "estimated_credits_worst_case": quote.worst_case_credits,
+                        "estimated_credits_expected": quote.expected_credits,
+                        "estimated_credits_not_spent": quote.credits_not_spent,
+                    }
+                ),
+                **texts(
+                    {
+                        "plan_id": planned.plan.plan_id,
+                        "questions_by_outcome": listed(quote.outcomes),
+                        "settings": planned.settings.to_json(),
+                    }
+                ),
+            },
+        )

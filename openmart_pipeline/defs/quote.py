@@ -1,0 +1,115 @@
+"""The quote, as a person reads it: what buying the plan would mean, and what to click next.
+
+Lives here: one Markdown text. Its numbers come from `enrichment.plan`.
+Imports that and the question settings.
+"""
+
+import math
+import re
+
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
+from openmart_pipeline.enrichment.question_settings import QuestionSettings
+from openmart_pipeline.enrichment.steps import Planned
+
+_OUTCOMES = {  # in the order a person asks
+    Standing.OWNED.value: "Answered already, nothing is spent",
+    Standing.IN_FLIGHT.value: "Bought, answer on its way",
+    DUPLICATE: "Asked by an earlier row of the file",
+    Standing.UNKNOWN.value: "Perhaps bought: a person must decide (see `no_submission_left_unknown`)",
+    Standing.STUCK.value: "Bought, unanswered for too long",
+    Standing.ENDED_BADLY.value: "Ended without an answer",
+    BEYOND_LIMIT: "Behind the `limit` of this plan",
+    "suppressed": "Asked not to be contacted",
+}
+
+
+def quote_markdown(planned: Planned) -> str:
+    """Return the quote: rows, questions, cost, time, and at the end the next click and the line to paste."""
+    quote = planned.quote
+    lines = [f"**{_headline(quote)}**", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in _table(quote, planned.settings)]
+    return "\n".join([*lines, "", _next_step(planned)])
+
+
+def _headline(quote: Quote) -> str:
+    if not quote.to_buy:
+        return "Nothing to buy: 0 credits"
+    worst = "an unknown number of" if quote.worst_case_credits is None else f"at most {quote.worst_case_credits:,.0f}"
+    usd = "" if quote.worst_case_usd is None else f", {quote.worst_case_usd:,.2f} dollars"
+    return f"{quote.to_buy:,} questions to buy, for {worst} credits (estimated{usd})"
+
+
+def _table(quote: Quote, settings: QuestionSettings) -> list[tuple[str, str]]:
+    set_aside = sum(quote.set_aside.values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in quote.set_aside.items())
+    rows = [
+        ("Rows in the file", f"{quote.rows:,}"),
+        ("Rows set aside", f"{set_aside:,}" + (f" ({reasons})" if reasons else "")),
+        ("Asked for each company", _asked(settings)),
+    ]
+    rows += [(name, f"{quote.outcomes[word]:,}") for word, name in _OUTCOMES.items() if quote.outcomes.get(word)]
+    batches = "one batch" if quote.batches == 1 else f"{quote.batches:,} batches"
+    rows.append(("**To buy**", f"**{quote.to_buy:,}** in {batches} of up to 100"))
+    if quote.wider:
+        rows.append(("of these answered, but not so wide", f"{quote.wider:,}, paid again in full"))
+    rows += [
+        ("Credits, if everything is found", _credits(quote.worst_case_credits, quote.worst_case_usd)),
+        ("Credits, by what was found so far", _credits(quote.expected_credits, quote.expected_usd)),
+        ("Credits not spent, being answered already", _credits(quote.credits_not_spent, None)),
+        ("Time", _duration(quote.seconds)),
+        ("Prices", _plain(quote.prices)),
+    ]
+    return rows
+
+
+def _asked(settings: QuestionSettings) -> str:
+    titles = ", ".join(_plain(title) for title in settings.titles)
+    asked = (
+        f"{titles}; up to {settings.max_k} contacts each; {settings.info_access}; place: {_plain(settings.location)}"
+    )
+    if settings.reask != Reask.NOTHING:
+        asked += f"; asked again: {settings.reask}"
+    if settings.limit is not None:
+        asked += f"; the first {settings.limit:,} companies only"
+    return f"{asked} (where a row does not say otherwise)"
+
+
+def _credits(credits_: float | None, usd: float | None) -> str:
+    if credits_ is None:
+        return "not known yet"
+    return f"{credits_:,.0f}" + ("" if usd is None else f" ({usd:,.2f} dollars)")
+
+
+def _duration(seconds: float | None) -> str:
+    if not seconds:
+        return "none"
+    if seconds < 120:  # noqa: PLR2004  below two minutes, seconds say more
+        return f"about {math.ceil(seconds)} s to submit and read; when answers are ready is up to Openmart"
+    if seconds < 2 * 3600:
+        return f"about {math.ceil(seconds / 60)} min to submit and read; when answers are ready is up to Openmart"
+    return f"about {seconds / 3600:.1f} h to submit and read; when answers are ready is up to Openmart"
+
+
+def _next_step(planned: Planned) -> str:
+    quote, key = planned.quote, _plain(planned.plan.partition_key)
+    if not quote.to_buy:
+        return "**Next:** nothing. Contacts of this file come from answers that are owned or on their way."
+    if quote.worst_case_credits is None:
+        return (
+            "**Next:** a price is not set, so nothing can be bought. Set OPENMART_CREDITS_PER_EMAIL and "
+            "OPENMART_CREDITS_PER_PHONE, then materialize enrichment_plan again."
+        )
+    limit = math.ceil(quote.worst_case_credits)
+    return (
+        f"**Next:** open the asset `submitted_batches`, press **Materialize**, pick the partition `{key}` and put "
+        f"the line below in the place of what the Launchpad shows: it approves a credit_limit of {limit}. A smaller "
+        "number buys the first questions of the file only; 0 is a dry run.\n\n"
+        f"`ops: {{submitted_batches: {{config: {{credit_limit: {limit}}}}}}}`"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return text of a file or a person such that Markdown and tables show it as it is, on one line."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,115 @@
+"""`batch_readiness_sensor`: asks Openmart what is ready, within a time budget, and requests collecting runs. Free.
+
+Lives here: one tick. What is due, and for which files a run is worth it, is in the ledger's `standing`.
+Imports `steps`, the jobs and the checks it keeps up to date.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from openmart_pipeline.defs.checks import WATCHED, changed
+from openmart_pipeline.defs.collected import COLLECT as COLLECT_LEASE
+from openmart_pipeline.defs.failures import REFUSALS
+from openmart_pipeline.defs.jobs import COLLECT, collect_contacts_job, work_tags
+from openmart_pipeline.defs.partitions import input_files
+from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import collecting, moves, standing
+from openmart_pipeline.enrichment.ledger.sharing import is_leased
+from openmart_pipeline.enrichment.poll import PollReport
+from openmart_pipeline.enrichment.steps import Workplace
+
+TICK_EVERY_S = 15
+POLLING_BUDGET_S = 40.0  # of the 60 s after which Dagster calls a tick failed while it runs on
+REQUESTS_PER_TICK = 50  # each takes Dagster a third of a second to submit
+GHOST_AFTER = dt.timedelta(minutes=30)  # twice a slice: a run older than that which holds no lease is a ghost
+
+_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+
+
+@dg.sensor(
+    job=collect_contacts_job,
+    minimum_interval_seconds=TICK_EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks Openmart about the batches under way, and starts collect_contacts_job for the files that have "
+    "answers to read or to load. Free. Names batches whose sender died as unknown.",
+)
+def batch_readiness_sensor(
+    context: dg.SensorEvaluationContext,
+    workplace: dg.ResourceParam[WorkplaceResource],
+    openmart: dg.ResourceParam[OpenmartResource],
+) -> dg.SensorResult:
+    """Poll what is due, and request a run for every file that a run would bring forward."""
+    try:
+        with workplace.open() as work:
+            moves.lose_orphans(work.ledger)
+            events = list(changed(context.instance, work, WATCHED))
+            try:
+                polled = steps.poll(work, openmart.buyer(work), budget_s=POLLING_BUDGET_S)
+            except REFUSALS as refused:  # no key: what needs none is still done
+                return dg.SensorResult(skip_reason=str(refused), asset_events=events)
+            due = list(_due(context, work))
+            return dg.SensorResult(
+                run_requests=[_request(key) for key in due[:REQUESTS_PER_TICK]],
+                skip_reason=None if due else _reason(work, polled),
+                asset_events=events,
+            )
+    except REFUSALS as refused:
+        return dg.SensorResult(skip_reason=str(refused))
+
+
+def _request(key: str) -> dg.RunRequest:
+    return dg.RunRequest(partition_key=key, tags=work_tags(COLLECT, key))
+
+
+def _due(context: dg.SensorEvaluationContext, work: Workplace) -> Iterator[str]:
+    """Yield the files that are due and that nobody is collecting, or about to."""
+    busy = set(_requested(context.instance))
+    known = set(context.instance.get_dynamic_partitions(str(input_files.name)))
+    for key in standing.due_for_collecting(work.ledger):
+        if key in known and key not in busy and not is_leased(work.ledger, key, COLLECT_LEASE):
+            yield key
+
+
+def _requested(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Yield the files with a collecting run that has not begun, or began a short while ago.
+
+    A run's status alone proves nothing: one whose worker and code server died stays STARTED for ever.
+    """
+    job = collect_contacts_job.name
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_WAITING))
+    recent = dt.datetime.now(dt.UTC) - GHOST_AFTER
+    records = [
+        *records,
+        *instance.get_run_records(
+            dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED], created_after=recent)
+        ),
+    ]
+    for record in records:
+        key = record.dagster_run.tags.get("dagster/partition")
+        if key is not None:
+            yield key
+
+
+def _reason(work: Workplace, polled: PollReport) -> str:
+    open_batches = collecting.open_batches(work.ledger)
+    if not open_batches:
+        return "No batch is under way: nothing is bought that is not collected."
+    tasks = sum(batch.tasks for batch in open_batches)
+    parts = [
+        f"{len(open_batches):,} batches ({tasks:,} tasks) are under way",
+        f"asked about {polled.asked:,}: {polled.ready:,} ready, {polled.waiting:,} not yet",
+    ]
+    if polled.failed:
+        parts.append(f"{polled.failed:,} could not be asked, they are asked again")
+    if polled.gone:
+        parts.append(f"{polled.gone:,} unknown to the server")
+    if polled.other_key:
+        parts.append(f"{len(polled.other_key):,} belong to another API key ({polled.other_key[:5]})")
+    if polled.left:
+        parts.append(f"{polled.left:,} left for the next look")
+    if polled.stopped_by:
+        parts.append(polled.stopped_by)
+    return "; ".join(parts).rstrip(".") + "."

@@ -1,0 +1,123 @@
+"""Schedules: planning every day; buying and refreshing only where a person switched them on and set a limit.
+
+Lives here: when, for which files, with which configuration.
+Imports the jobs, `inventory` and `findings`.
+"""
+
+import dagster as dg
+
+from openmart_pipeline.defs.bought import submitted_batches
+from openmart_pipeline.defs.failures import REFUSALS
+from openmart_pipeline.defs.jobs import (
+    BUY,
+    PLAN,
+    buy_planned_contacts_job,
+    plan_company_files_job,
+    refresh_stale_contacts_job,
+    work_tags,
+)
+from openmart_pipeline.defs.partitions import input_files
+from openmart_pipeline.defs.planned import enrichment_plan
+from openmart_pipeline.defs.resources import WorkplaceResource
+from openmart_pipeline.enrichment import findings, inventory
+from openmart_pipeline.enrichment.ledger import owed, plans
+from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.steps import Workplace
+
+NO_LIMIT_SET = (
+    "OPENMART_CREDITS_PER_RUN is not set, so nothing is bought: set it to the most estimated credits that one run, "
+    "that is one file, may spend."
+)
+Requested = list[dg.RunRequest] | dg.SkipReason
+
+
+@dg.schedule(
+    cron_schedule="30 4 * * *",
+    job=plan_company_files_job,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Plans, free of charge, every file whose plan is not made from the file and the prices as they are "
+    "now: whatever company_files_sensor missed, or what failed that day.",
+)
+def plan_company_files_daily(
+    context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> Requested:
+    """Request a plan for every file that lacks one that could be bought."""
+    try:
+        with workplace.open() as work:
+            keys = [key for key in _partitions(context, work) if not _has_valid_plan(work, key)]
+    except REFUSALS as refused:
+        return dg.SkipReason(str(refused))
+    if not keys:
+        return dg.SkipReason("Every file is planned as it is now, with the prices as they are now.")
+    return [dg.RunRequest(partition_key=key, tags=work_tags(PLAN, key)) for key in keys]
+
+
+@dg.schedule(
+    cron_schedule="0 6 * * *",
+    job=buy_planned_contacts_job,
+    description="**Spends**, once you switch it on: buys what every file's plan still owes, up to "
+    "OPENMART_CREDITS_PER_RUN for each file and within the day's budget. Unset, it buys nothing.",
+)
+def buy_planned_contacts_daily(
+    context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> Requested:
+    """Request a purchase for every file whose plan owes something."""
+    try:
+        limit = workplace.settings().credits_per_run
+        if limit is None:
+            return dg.SkipReason(NO_LIMIT_SET)
+        with workplace.open() as work:
+            keys = [key for key in _partitions(context, work) if _owes(work, key)]
+    except REFUSALS as refused:
+        return dg.SkipReason(str(refused))
+    if not keys:
+        return dg.SkipReason("No file's plan owes anything: there is nothing to buy.")
+    config = {"ops": {submitted_batches.op.name: {"config": {"credit_limit": limit}}}}
+    return [dg.RunRequest(partition_key=key, run_config=config, tags=work_tags(BUY, key)) for key in keys]
+
+
+@dg.schedule(
+    cron_schedule="0 5 1 * *",
+    job=refresh_stale_contacts_job,
+    description="**Spends**, once you switch it on: asks again what is older than its lifetime, up to "
+    "OPENMART_CREDITS_PER_RUN for each file and within the day's budget. Unset, it buys nothing.",
+)
+def refresh_stale_contacts_monthly(
+    context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> Requested:
+    """Request a refresh for every file with contacts past their lifetime."""
+    try:
+        limit = workplace.settings().credits_per_run
+        if limit is None:
+            return dg.SkipReason(NO_LIMIT_SET)
+        with workplace.open() as work:
+            stale = findings.files_past_lifetime(work)
+            keys = [key for key in _partitions(context, work) if key in stale]
+    except REFUSALS as refused:
+        return dg.SkipReason(str(refused))
+    if not keys:
+        return dg.SkipReason("No contact is past its lifetime.")
+    config = {
+        "ops": {
+            enrichment_plan.op.name: {"config": {"reask": Reask.STALE.value}},
+            submitted_batches.op.name: {"config": {"credit_limit": limit}},
+        }
+    }
+    return [dg.RunRequest(partition_key=key, run_config=config, tags=work_tags(BUY, key)) for key in keys]
+
+
+def _partitions(context: dg.ScheduleEvaluationContext, work: Workplace) -> list[str]:
+    """Return the files that are in the input folder and known to Dagster, by name."""
+    here = inventory.look(work.data).stamps
+    return [key for key in context.instance.get_dynamic_partitions(str(input_files.name)) if key in here]
+
+
+def _has_valid_plan(work: Workplace, key: str) -> bool:
+    return inventory.is_planned(work.data, plans.partition(work.ledger, key)) and inventory.is_quoted_with(
+        work.ledger, key, work.prices
+    )
+
+
+def _owes(work: Workplace, key: str) -> bool:
+    plan = plans.current_plan(work.ledger, key)
+    return plan is not None and plan.quote is not None and owed.first_owed(work.ledger, plan.plan_id) is not None

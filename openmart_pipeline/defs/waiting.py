@@ -1,0 +1,46 @@
+"""What a file still waits for, in numbers and in one sentence: shown wherever there is nothing to show yet.
+
+Lives here: words. Imports the ledger's reads.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.steps import Workplace
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What is open for one file."""
+
+    batches: int
+    tasks: int
+    sentence: str
+
+
+def what_waits(work: Workplace, key: str) -> Waits:
+    """Return what the file waits for: a purchase, an answer, a person; and when it is looked at next."""
+    plan = plans.current_plan(work.ledger, key)
+    if plan is None:
+        return Waits(0, 0, "The file has no plan yet: materialize companies and enrichment_plan.")
+    now = Counter(owed.standing_counts(work.ledger, plan.plan_id))
+    open_batches = collecting.open_batches(work.ledger, [key])
+    parts = []
+    if now[Standing.TO_BUY]:
+        parts.append(
+            f"{now[Standing.TO_BUY]:,} questions are not bought: the quote in enrichment_plan says what they cost."
+        )
+    if now[Standing.IN_FLIGHT]:
+        looks = min((batch.next_poll_at for batch in open_batches if batch.next_poll_at is not None), default=None)
+        when = "" if looks is None else f" Openmart is asked again at {looks:%H:%M:%S} UTC, by batch_readiness_sensor."
+        parts.append(f"{now[Standing.IN_FLIGHT]:,} questions are bought and not answered yet.{when}")
+    if now[Standing.STUCK]:
+        parts.append(f"{now[Standing.STUCK]:,} are unanswered for too long (no_batch_is_stuck).")
+    unknown = moves.unknown_batches(work.ledger, key)
+    if now[Standing.UNKNOWN] or unknown:
+        parts.append(f"{now[Standing.UNKNOWN]:,} wait for a person's decision (no_submission_left_unknown).")
+    if not parts:
+        parts.append("Nothing waits: every question of the file has ended.")
+    return Waits(len(open_batches), now[Standing.IN_FLIGHT] + now[Standing.STUCK], " ".join(parts))

@@ -1,0 +1,80 @@
+import dagster as dg
+import pytest
+
+from openmart_pipeline.defs.schedules import (
+    buy_planned_contacts_daily,
+    plan_company_files_daily,
+    refresh_stale_contacts_monthly,
+)
+from openmart_pipeline_tests.defs.world import World, shown
+
+DOMAINS = [f"company-{number}.com" for number in range(4)]
+
+
+def _evaluated(schedule, world: World) -> list[dg.RunRequest] | str:
+    context = dg.build_schedule_context(instance=world.instance)
+    result = schedule(context, workplace=world.resources["workplace"])
+    return str(result.skip_message) if isinstance(result, dg.SkipReason) else result
+
+
+def _executed(world: World, job: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    return world.definitions.resolve_job_def(job).execute_in_process(
+        instance=world.instance, partition_key=request.partition_key, run_config=request.run_config, tags=request.tags
+    )
+
+
+@pytest.mark.parametrize("schedule", [buy_planned_contacts_daily, refresh_stale_contacts_monthly])
+def test_without_a_limit_a_schedule_buys_nothing_and_says_which_setting_is_missing(world, schedule):
+    world.planned(world.file("accounts.csv", *DOMAINS))
+
+    assert "OPENMART_CREDITS_PER_RUN is not set" in _evaluated(schedule, world)
+
+
+def test_the_daily_purchase_buys_what_is_owed_within_the_limit_and_names_the_schedule(world):
+    world.environment["OPENMART_CREDITS_PER_RUN"] = "70"
+    world.planned(world.file("accounts.csv", *DOMAINS))
+
+    [request] = _evaluated(buy_planned_contacts_daily, world)
+    tags = {"dagster/schedule_name": "buy_planned_contacts_daily"}
+    bought = _executed(world, "buy_planned_contacts_job", request._replace(tags={**request.tags, **tags}))
+
+    assert shown(bought, "submitted_batches")["tasks_bought"] == 2
+    with world.work() as work, work.ledger.read() as connection:
+        approved = connection.exec_driver_sql("SELECT approved_by FROM plans").scalar()
+    assert approved == "the schedule buy_planned_contacts_daily"
+
+
+def test_the_daily_purchase_skips_files_that_owe_nothing(world):
+    world.environment["OPENMART_CREDITS_PER_RUN"] = "1000"
+    world.planned(world.file("accounts.csv", *DOMAINS))
+    world.buy("accounts.csv")
+
+    assert "nothing to buy" in _evaluated(buy_planned_contacts_daily, world)
+
+
+def test_the_monthly_refresh_asks_again_only_what_is_past_its_lifetime(world):
+    world.environment["OPENMART_CREDITS_PER_RUN"] = "1000"
+    world.planned(world.file("accounts.csv", *DOMAINS))
+    world.buy("accounts.csv")
+    world.collect("accounts.csv")
+    assert _evaluated(refresh_stale_contacts_monthly, world) == "No contact is past its lifetime."
+
+    world.environment["OPENMART_FOUND_LIFETIME_DAYS"] = "0"
+    [request] = _evaluated(refresh_stale_contacts_monthly, world)
+    refreshed = _executed(world, "refresh_stale_contacts_job", request)
+
+    assert shown(refreshed, "submitted_batches")["tasks_bought"] > 0
+    assert world.simulator.account()["questions_charged_twice"] > 0  # which is what a refresh is
+
+
+def test_the_daily_plan_covers_files_without_a_valid_plan_and_leaves_the_others_alone(world):
+    world.planned(world.file("planned.csv", *DOMAINS))
+    world.file("new.csv", *DOMAINS)
+
+    [request] = _evaluated(plan_company_files_daily, world)
+    assert request.partition_key == "new.csv"
+    world.planned("new.csv")
+    assert "Every file is planned as it is now" in _evaluated(plan_company_files_daily, world)
+
+    world.environment["OPENMART_CREDITS_PER_PHONE"] = "9"  # a plan quoted with other prices is not bought
+    assert len(_evaluated(plan_company_files_daily, world)) == 2
