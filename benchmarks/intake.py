@@ -1,0 +1,114 @@
+"""Reading a table of a million companies, beside plain pandas on the same file: seconds and peak memory.
+
+Each side runs in a process of its own, one after the other; the table is made in a temporary folder.
+Run with `python benchmarks/intake.py [ROWS]`; imports `enrichment.companies` only.
+"""
+
+import csv
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEFAULT_ROWS = 1_000_000
+MOST_TIMES_SLOWER = 4.0  # the aim
+MOST_TIMES_MEMORY = 1.5  # the aim
+KIB_PER_MIB = 1_024
+
+
+def write_table(path: Path, rows: int) -> None:
+    """Write a table as exports look: repeated places, quoted notes, websites in several spellings."""
+    websites = ("https://www.company{}.com/", "company{}.co.uk/about", "http://company{}.io", "company{}.de")
+    states = ("California", "NY", "Texas", "Washington")
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["Id", "Company", "Website", "Industry", "City", "State", "Country", "Employees", "Notes"])
+        writer.writerows(
+            (
+                n,
+                f"Company {n} Inc",
+                websites[n % 4].format(n),
+                "Software" if n % 2 else "Retail, wholesale",
+                f"City {n % 500}",
+                states[n % 4],
+                "United States",
+                n % 9_999,
+                'they said "call back in spring"' if n % 5 == 0 else "met at the fair; call back in spring",
+            )
+            for n in range(rows)
+        )
+
+
+def read_with_pandas(path: Path) -> int:
+    """Return the rows of the whole table, read as pandas reads it unasked."""
+    import pandas as pd  # noqa: PLC0415 - each side pays for its own imports only
+
+    return len(pd.read_csv(path))
+
+
+def read_as_companies(path: Path) -> int:
+    """Return the rows kept, having read every chunk and kept none in memory."""
+    from openmart_pipeline.enrichment.companies import CompanyFile  # noqa: PLC0415 - as above
+
+    return sum(len(chunk.companies) for chunk in CompanyFile(path, path.name).chunks())
+
+
+SIDES: dict[str, Callable[[Path], int]] = {"pandas": read_with_pandas, "companies": read_as_companies}
+
+
+def measure(side: str, path: Path) -> dict[str, float]:
+    """Return seconds, CPU seconds and peak memory of one side, run in a new process."""
+    command = [sys.executable, __file__, "--side", side, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
+def run_side(side: str, path: Path) -> None:
+    """Print one side's numbers as JSON; imports count for neither, and memory includes them for both."""
+    SIDES[side](_first_rows(path))
+    wall, cpu = time.perf_counter(), time.process_time()
+    rows = SIDES[side](path)
+    numbers = {
+        "rows": rows,
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB,
+    }
+    print(json.dumps(numbers))
+
+
+def _first_rows(path: Path) -> Path:
+    head = path.with_name("head.csv")
+    with path.open(encoding="utf-8") as stream:
+        head.write_text("".join(line for line, _ in zip(stream, range(100), strict=False)), encoding="utf-8")
+    return head
+
+
+def main() -> None:
+    """Print both sides and their ratios."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_ROWS
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "companies.csv"
+        write_table(path, rows)
+        size_mib = path.stat().st_size / KIB_PER_MIB**2
+        print(f"{rows:,} rows, {size_mib:.0f} MiB")
+        found = {side: measure(side, path) for side in SIDES}
+    for side, numbers in found.items():
+        shown = f"{numbers['seconds']:.2f} s, {numbers['cpu_seconds']:.2f} s CPU, {numbers['peak_mib']:.0f} MiB"
+        print(f"{side:>10}: {numbers['rows']:,} rows, {shown}")
+    slower = found["companies"]["cpu_seconds"] / found["pandas"]["cpu_seconds"]
+    memory = found["companies"]["peak_mib"] / found["pandas"]["peak_mib"]
+    aims = f"(aims: {MOST_TIMES_SLOWER}, {MOST_TIMES_MEMORY})"
+    print(f"CPU time {slower:.1f} times, peak memory {memory:.2f} times that of pandas {aims}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--side"]:
+        run_side(sys.argv[2], Path(sys.argv[3]))
+    else:
+        main()

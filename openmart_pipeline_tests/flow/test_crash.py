@@ -1,0 +1,124 @@
+"""F1: a process killed with SIGKILL anywhere: paid once, collected once, the published database always opens."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline_tests.killable import Template
+from openmart_pipeline_tests.money import (
+    asks_left,
+    assert_accounts_agree,
+    assert_each_task_is_in_one_place,
+    at_work,
+    company_file,
+    settle_unknown,
+    whole_run,
+)
+from openmart_pipeline_tests.simulator_process import SimulatorProcess
+
+COMPANIES = 130  # two batches
+# Every step of the money path, first and last occurrence in a run of two batches.
+KILL_POINTS = [
+    ("planned", 1), ("claimed", 1), ("claimed", 2), ("journaled", 1), ("journaled", 2), ("answered", 1),
+    ("answered", 2), ("accepted", 1), ("accepted", 2), ("polled", 1), ("polled", 2), ("ids_read", 1), ("ids_read", 2),
+    ("answer_read", 1), ("answer_read", 60), ("answer_read", 130), ("stored", 1), ("stored", 60), ("stored", 130),
+    ("settled", 1), ("settled", 2), ("loaded", 1), ("published", 1),
+]  # fmt: skip
+AROUND_THE_POST = {"claimed", "journaled", "answered"}
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Template]:
+    with Template() as template:
+        yield template
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
+    with SimulatorProcess(tmp_path_factory.mktemp("server"), submit_s=0.02, jitter=1.0) as simulator:
+        yield simulator
+
+
+def domains(of: str, count: int = COMPANIES) -> list[str]:
+    return [f"{of}-{number}.com" for number in range(count)]
+
+
+def published_rows(data_dir: Path) -> list[tuple[object, ...]] | None:
+    path = data_dir / "published" / "contacts.duckdb"
+    if not path.exists():
+        return None
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute("SELECT contact_id FROM contacts ORDER BY contact_id").fetchall()
+
+
+@pytest.mark.parametrize(("step", "nth"), KILL_POINTS)
+def test_a_run_killed_at_a_step_finishes_when_started_again(
+    tmp_path: Path, server: SimulatorProcess, template: Template, step: str, nth: int
+) -> None:
+    key = company_file(tmp_path, "companies.csv", domains(f"{step.replace('_', '-')}-{nth}"))
+    charged_before = len(server.batches())
+    assert template.run(tmp_path, server.url, key, kill_at=(step, nth)).was_killed
+    published_rows(tmp_path)
+    again = template.run(tmp_path, server.url, key)
+    assert again.exit_code == 0
+    with at_work(tmp_path, server.url) as (work, _buyer):
+        unknown = moves.unknown_batches(work.ledger)
+        # Only a death around the POST leaves something to a person; everything else finishes unaided.
+        assert len(unknown) <= 2 if step in AROUND_THE_POST else not unknown or nth == 2
+        assert asks_left(work, key) == 0
+        assert_each_task_is_in_one_place(work)
+    assert server.questions_charged_twice() == []
+    charged = server.batches()[charged_before:]
+    assert len({tuple(batch["tracking_ids"]) for batch in charged}) == len(charged)
+    rows = published_rows(tmp_path)
+    assert rows is not None
+    assert len(set(rows)) == len(rows)
+
+
+def test_eighty_kills_at_random_moments_pay_once_and_lose_nothing(tmp_path: Path, template: Template) -> None:
+    chance = random.Random(7)  # the same moments each time, as far as a scheduler allows
+    kills = 0
+    world = 0
+    while kills < 80:
+        world += 1
+        data_dir = tmp_path / str(world)
+        with SimulatorProcess(data_dir / "server", submit_s=0.05, read_s=0.002, jitter=1.0) as simulator:
+            key = company_file(data_dir, "companies.csv", domains(f"w{world}", 230))
+            for _ in range(16):
+                kills += template.run(data_dir, simulator.url, key, kill_after_s=chance.uniform(0.01, 0.7)).was_killed
+                published_rows(data_dir)
+            assert template.run(data_dir, simulator.url, key).exit_code == 0
+            with at_work(data_dir, simulator.url) as (work, buyer):
+                assert_accounts_agree(work, simulator)
+                settle_unknown(work, simulator)
+                whole_run(work, buyer, key)
+                assert moves.unknown_batches(work.ledger) == []
+                assert_accounts_agree(work, simulator)
+                assert_each_task_is_in_one_place(work)
+                found = simulator.account()
+                assert found["tasks"] == 230
+                assert work.warehouse.coverage(key).keys() <= {"found", "nothing_found"}
+            rows = published_rows(data_dir)
+            assert rows is not None
+            assert len(set(rows)) == len(rows) > 0
+
+
+def test_two_processes_on_one_file_at_once_pay_once(tmp_path: Path) -> None:
+    with (
+        SimulatorProcess(tmp_path / "server", submit_s=0.1, jitter=1.0) as simulator,
+        Template() as one,
+        Template() as other,
+    ):
+        key = company_file(tmp_path, "companies.csv", domains("both", 620))
+        for template in (one, other):
+            template.start(tmp_path, simulator.url, key)
+        assert [one.ended().exit_code, other.ended().exit_code] == [0, 0]
+        with at_work(tmp_path, simulator.url) as (work, _buyer):
+            assert_accounts_agree(work, simulator)
+            assert asks_left(work, key) == 0
+            assert sum(work.warehouse.coverage(key).values()) == 620
+        assert simulator.account()["tasks"] == 620

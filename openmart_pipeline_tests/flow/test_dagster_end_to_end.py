@@ -1,0 +1,107 @@
+import csv
+import os
+import signal
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from openmart_pipeline.enrichment.ledger import moves, plans, standing
+from openmart_pipeline.enrichment.ledger.states import LIVE, TaskState
+from openmart_pipeline_tests import money
+from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
+from openmart_pipeline_tests.simulator_process import SimulatorProcess
+
+COMPANIES = 500
+BUY, COLLECT = "buy_planned_contacts_job", "collect_contacts_job"
+STOPPED, KILLED = "west/stopped by a person.csv", "killed.csv"
+
+
+def _rows(count: int) -> list[list[str]]:
+    """A header and so many rows: of a real table where a folder of them is given, else made up."""
+    tables = sorted(Path(folder).glob("*.csv")) if (folder := os.environ.get("OPENMART_REAL_DATA")) else []
+    if not tables:
+        return [["Company", "Website"], *([f"Company {n}", f"company-{n}.com"] for n in range(count))]
+    with max(tables, key=lambda path: path.stat().st_size).open(encoding="utf-8-sig", newline="") as file:
+        return list(islice(csv.reader(file), count + 1))
+
+
+def _write(folder: Path, name: str, header: list[str], rows: list[list[str]]) -> None:
+    path = folder / "input" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def _approved(credit_limit: float) -> dict[str, object]:
+    return {"ops": {"submitted_batches": {"config": {"credit_limit": credit_limit}}}}
+
+
+def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_bring_it_home(tmp_path):
+    data = tmp_path / "data"
+    header, *rows = _rows(COMPANIES)
+    _write(data, STOPPED, header, rows[:350])
+    _write(data, KILLED, header, rows[350:])
+    with SimulatorProcess(tmp_path / "simulator", submit_s=2) as simulator:
+        environment = {
+            "OPENMART_BASE_URL": simulator.url,
+            "OPENMART_API_KEY": simulator.api_key,
+            "OPENMART_DATA_DIR": str(data),
+            "OPENMART_SUBMIT_CONCURRENCY": "1",
+        }
+        with (
+            DagsterService(tmp_path, data / "dagster_home", environment) as dagster,
+            money.at_work(data, simulator.url) as (work, _),
+        ):
+            # company_files_sensor finds the files and plans them; nothing is spent.
+            def quoted() -> dict[str, float] | None:
+                found = {key: plans.current_plan(work.ledger, key) for key in (STOPPED, KILLED)}
+                ready = {key: plan.quoted_credits for key, plan in found.items() if plan and plan.quoted_credits}
+                return ready if len(ready) == 2 else None
+
+            limits = until("both files are planned", quoted, 90)
+            assert simulator.account()["submits"] == 0
+            with pytest.raises(ValueError, match="credit_limit"):
+                dagster.launch(BUY, STOPPED, {})
+
+            def submits_of(key: str) -> int:
+                return sum(row.batch.state != "unsent" for row in standing.batches_of(work.ledger, key))
+
+            # Terminate in the middle of a submit waits for it: nothing is in doubt.
+            stopped = dagster.launch(BUY, STOPPED, _approved(limits[STOPPED]))
+            killed = dagster.launch(BUY, KILLED, _approved(limits[KILLED]))
+            until("the first file is being bought", lambda: submits_of(STOPPED), 60)
+            dagster.terminate(stopped)
+            assert dagster.wait_for(stopped, BUY, 30) == "CANCELED"
+            assert moves.unknown_batches(work.ledger, STOPPED) == []
+            assert money.asks_left(work, STOPPED) > 0
+
+            # kill -9 in the middle of a submit leaves exactly that batch in doubt.
+            until("the second file is being bought", lambda: submits_of(KILLED), 60)
+            pid = until("its worker is named", lambda: dagster.worker_pid(killed), 30)
+            os.kill(pid, signal.SIGKILL)
+            assert dagster.wait_for(killed, BUY, 30) == "FAILURE"
+
+            # Bought again, both files get what is still owed, and the sensors do the rest.
+            for key in (STOPPED, KILLED):
+                dagster.launch(BUY, key, _approved(limits[key]))
+
+            def all_ended() -> bool:
+                states = money.task_states(work)
+                open_tasks = sum(count for state, count in states.items() if state in (*LIVE, "twin"))
+                asked = all(not money.asks_left(work, key) for key in (STOPPED, KILLED))
+                return asked and open_tasks == states.get(TaskState.UNKNOWN, 0)
+
+            until("every answer is collected", all_ended, 90)
+            until("everything is loaded", lambda: not standing.due_for_loading(work.ledger), 60)
+            until("the last run ends", lambda: set(dagster.runs(COLLECT).values()) == {"SUCCESS"}, 60)
+
+            money.assert_accounts_agree(work, simulator)
+            money.assert_each_task_is_in_one_place(work)
+            assert [batch.partition_key for batch in moves.unknown_batches(work.ledger)] in ([], [KILLED])
+            with duckdb.connect(work.warehouse.published_path, read_only=True) as published:
+                files = published.execute("SELECT DISTINCT input_file FROM contacts ORDER BY 1").fetchall()
+                found = published.execute("SELECT count(*) FROM task_results WHERE state = 'found'").fetchone()
+            assert files == [(KILLED,), (STOPPED,)]
+            assert found == (money.task_states(work)[TaskState.FOUND],)

@@ -1,0 +1,132 @@
+"""`demo` and `dev` as a newcomer starts them: no key, nothing set, and no process left when they end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from openmart_pipeline.defs.partitions import input_files
+from openmart_pipeline_tests.cli.terminal import Terminal, number
+from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
+from openmart_pipeline_tests.simulator_process import SimulatorProcess
+
+DEMO_TIMEOUT_S = 90.0
+FILE = "accounts.csv"  # of the samples
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Terminal:
+    """A person at a shell in an empty folder, without a key and without any setting."""
+    terminal = Terminal(tmp_path, "")
+    terminal.environment = {"OPENMART_API_KEY": None, "OPENMART_BASE_URL": None}
+    return terminal
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Every process whose environment, command or current folder lies in this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            if str(folder).encode() in words or (entry / "cwd").resolve().is_relative_to(folder):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:  # it ended meanwhile, or is somebody else's
+            continue
+    return found
+
+
+def test_a_demo_shows_contacts_and_a_second_one_buys_nothing(newcomer: Terminal) -> None:
+    with newcomer.start("demo") as first:
+        shown, _ = first.communicate(timeout=DEMO_TIMEOUT_S)
+    with newcomer.start("demo") as second:
+        again, _ = second.communicate(timeout=DEMO_TIMEOUT_S)
+    assert (first.returncode, second.returncode) == (0, 0)
+    bought = number(shown, "questions bought now")
+    assert bought > 100
+    assert number(shown, "contacts found") > 50
+    assert number(shown, "  set aside") > 10
+    assert number(again, "questions bought now") == 0
+    assert number(again, "questions reused") >= bought
+    assert again.strip().endswith("Nothing was bought: all of it was owned.")
+    query = next(line for line in shown.splitlines() if "import duckdb" in line)
+    answer = subprocess.run(query, shell=True, cwd=newcomer.folder, capture_output=True, text=True, check=True)
+    assert "person_id" in answer.stdout
+    assert processes_of(newcomer.folder) == []
+
+
+def test_a_killed_demo_leaves_no_simulator_that_holds_its_state(newcomer: Terminal) -> None:
+    with newcomer.start("demo") as process:
+        assert process.stdout is not None
+        assert "The simulated world" in process.stdout.readline()
+        assert any("simulator" in line for line in processes_of(newcomer.folder))
+        process.kill()
+    until("the simulator has ended too", lambda: not processes_of(newcomer.folder), 10)
+
+
+def test_dev_says_which_port_is_taken_and_starts_nothing(newcomer: Terminal) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with newcomer.start("dev", "--port", port) as process:
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"Port {port} is taken" in said
+    assert "--port" in said
+    assert not (newcomer.data / "simulated").exists()
+
+
+def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits(newcomer: Terminal) -> None:
+    port = free_port()
+    said: list[str] = []
+    with newcomer.start("dev", "--port", port, "--simulator-port", 0) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        readers = [
+            threading.Thread(target=said.extend, args=(process.stderr,)),
+            threading.Thread(target=process.stdout.read),
+        ]
+        for reader in readers:
+            reader.start()
+        ready = until("Dagster answers", lambda: [line for line in said if line.startswith("Ready: ")], 90)
+        assert ready == [f"Ready: http://localhost:{port}\n"]
+        url = re.search(r"The world is simulated, by (http://\S+)\.", said[0])
+        assert url, said[0]
+        newcomer.environment["OPENMART_SIMULATOR_URL"] = url[1]
+        with newcomer.start("quote", newcomer.data / "simulated" / "input" / FILE) as quote:
+            quote.communicate(timeout=60)
+        assert quote.returncode == 0
+        service = DagsterService(newcomer.folder, newcomer.data / "simulated" / "dagster_home", {})
+        service.port = port
+        with dg.DagsterInstance.from_config(str(newcomer.data / "simulated" / "dagster_home")) as instance:
+            instance.add_dynamic_partitions(str(input_files.name), [FILE])  # as the sensor does on its second look
+        approved = {"ops": {"submitted_batches": {"config": {"credit_limit": 100_000}}}}
+        service.launch("buy_planned_contacts_job", FILE, approved)
+        simulator = SimulatorProcess(newcomer.folder)
+        simulator.port = int(url[1].rpartition(":")[2])
+        until("a submit is in flight", lambda: simulator.account()["submits"], 40)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        for reader in readers:
+            reader.join()
+    assert process.returncode == 0
+    assert said[-1] == "Stopped.\n"
+    assert processes_of(newcomer.folder) == []
+    with newcomer.start("status") as status:
+        shown, _ = status.communicate(timeout=60)
+    assert re.search(r"^ submitted +1 *$", shown, re.MULTILINE), shown
+    assert "Unknown" not in shown

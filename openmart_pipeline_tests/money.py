@@ -1,0 +1,177 @@
+"""What money tests share: a workplace on a simulator, and the comparison of our account with the simulator's.
+
+The comparison is the claim: it knows nothing of how the ledger came to its rows. No fixtures here.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment import run, steps
+from openmart_pipeline.enrichment.ledger import moves, owed, plans, schema
+from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.question_settings import laid_over
+from openmart_pipeline.enrichment.run import RunReport
+from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
+from openmart_pipeline.settings import Settings, read_settings
+from openmart_pipeline.wiring import make_buyer, open_workplace
+from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
+
+
+def settings_for(data_dir: Path, url: str, **more: str) -> Settings:
+    """Settings as a person would write them, for a server on this machine."""
+    return read_settings(
+        {"OPENMART_BASE_URL": url, "OPENMART_API_KEY": API_KEY, "OPENMART_DATA_DIR": str(data_dir), **more}
+    )
+
+
+@contextmanager
+def at_work(data_dir: Path, url: str, **more: str) -> Iterator[tuple[Workplace, Buyer]]:
+    """A workplace and a buyer in this process."""
+    settings = settings_for(data_dir, url, **more)
+    with open_workplace(settings, actor="tests") as work:
+        yield work, make_buyer(settings, work)
+
+
+def company_file(data_dir: Path, name: str, domains: list[str], header: str = "Website") -> str:
+    """Write a file of companies into the input folder; return its key."""
+    folder = data_dir / "input"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join([header, *domains]) + "\n", encoding="utf-8")
+    return name
+
+
+def planned(work: Workplace, key: str, **choices: object) -> Planned:
+    """Take the companies and plan what they ask."""
+    steps.take_companies(work, key)
+    settings = laid_over(steps.last_settings(work, key), **choices)  # type: ignore[arg-type]  # the tests' own words
+    return steps.plan_questions(work, key, settings)
+
+
+def whole_run(
+    work: Workplace,
+    buyer: Buyer,
+    *keys: str,
+    credit_limit: float | None = None,
+    patience_s: float = 20,
+    on_event: OnEvent = nobody_listens,
+    **choices: object,
+) -> RunReport:
+    """Everything the command line does with files, without the terminal."""
+    limits = {}
+    for key in keys:
+        plan = planned(work, key, **choices)
+        on_event("planned", 0, plan.quote.to_buy, "")
+        limits[key] = plan.quote.worst_case_credits if credit_limit is None else credit_limit
+    report = RunReport(run_id=uuid.uuid4().hex)
+    run.buy_and_collect(work, buyer, limits, report, approved_by="tests", patience_s=patience_s, on_event=on_event)
+    for key in keys:
+        steps.load_contacts(work, key, run_id="run")
+        on_event("loaded", 0, 0, "")
+    steps.publish(work)
+    on_event("published", 0, 0, "")
+    return report
+
+
+def task_states(work: Workplace) -> dict[str, int]:
+    """How many tasks are in which state, over the whole ledger."""
+    with work.ledger.read() as connection:
+        rows = connection.execute(sa.select(schema.tasks.c.state, sa.func.count()).group_by(schema.tasks.c.state))
+        return {row.state: row[1] for row in rows}
+
+
+def batch_states(work: Workplace) -> list[str]:
+    """The states of all batches, by number."""
+    with work.ledger.read() as connection:
+        return list(connection.execute(sa.select(schema.batches.c.state).order_by(schema.batches.c.batch_no)).scalars())
+
+
+KNOWN_TO_SERVER = {
+    BatchState.SUBMITTED, BatchState.READY, BatchState.STUCK, BatchState.EXPIRED, BatchState.COLLECTED,
+}  # fmt: skip
+
+
+def assert_accounts_agree(work: Workplace, simulator: SimulatorProcess, *, bought_twice: int = 0) -> None:
+    """Everything the simulator charged is ours by id, or named as unknown; nothing else is; nothing was paid twice."""
+    with work.ledger.read() as connection:
+        ours = list(connection.execute(sa.select(schema.batches)).mappings())
+        tracking: dict[int, set[str]] = {}
+        for batch_no, tracking_id in connection.execute(sa.select(schema.tasks.c.batch_no, schema.tasks.c.tracking_id)):
+            tracking.setdefault(batch_no, set()).add(tracking_id)
+    by_vendor_id = {batch["vendor_batch_id"]: batch for batch in ours if batch["state"] in KNOWN_TO_SERVER}
+    unknown = {frozenset(tracking[batch["batch_no"]]) for batch in ours if batch["state"] == BatchState.UNKNOWN}
+    released = {frozenset(tracking[batch["batch_no"]]) for batch in ours if batch["state"] == BatchState.RELEASED}
+    charged = simulator.batches()
+    for batch in charged:
+        mine = by_vendor_id.pop(batch["batch_id"], None)
+        if mine is None:
+            named = frozenset(batch["tracking_ids"])
+            assert named in unknown | released, f"charged, and not named by us: {batch['batch_id']}"
+        else:
+            assert set(batch["tracking_ids"]) == tracking[mine["batch_no"]]
+    assert not by_vendor_id, "ours, and unknown to the simulator"
+    assert len({tuple(batch["tracking_ids"]) for batch in charged}) == len(charged), "one batch was sent twice"
+    assert len(simulator.questions_charged_twice()) == bought_twice
+    assert not [batch for batch in ours if batch["state"] == BatchState.SENDING]
+
+
+def assert_each_task_is_in_one_place(work: Workplace) -> None:
+    """The state machine's invariants, read from the tables."""
+    with work.ledger.read() as connection:
+        live_twice = connection.execute(
+            sa.select(schema.tasks.c.question_id)
+            .where(schema.tasks.c.state.in_(LIVE))
+            .group_by(schema.tasks.c.question_id)
+            .having(sa.func.count() > 1)
+        ).all()
+        answered = connection.execute(
+            sa.select(sa.func.count()).where(
+                schema.tasks.c.state.in_((TaskState.FOUND, TaskState.EMPTY)), schema.tasks.c.raw.is_(None)
+            )
+        ).scalar()
+        endless = connection.execute(
+            sa.select(sa.func.count()).where(
+                schema.tasks.c.state.in_((TaskState.FOUND, TaskState.EMPTY, *ENDED_BADLY)),
+                schema.tasks.c.ended_seq.is_(None),
+            )
+        ).scalar()
+    assert (live_twice, answered, endless) == ([], 0, 0)
+
+
+def settle_unknown(work: Workplace, simulator: SimulatorProcess) -> None:
+    """Do what a person would: adopt what the vendor's support knows, release what it never heard of."""
+    charged = {frozenset(batch["tracking_ids"]): batch for batch in simulator.batches()}
+    clock = work.ledger.clock
+    for batch in moves.unknown_batches(work.ledger):
+        with work.ledger.read() as connection:
+            tracking = connection.execute(
+                sa.select(schema.tasks.c.tracking_id).where(schema.tasks.c.batch_no == batch.batch_no)
+            ).scalars()
+            found = charged.get(frozenset(tracking))
+        if found is not None:
+            moves.adopt(
+                work.ledger,
+                batch.batch_no,
+                found["batch_id"],
+                total=len(found["tracking_ids"]),
+                who="a person",
+                why="the vendor's support named it",
+            )
+        else:
+            work.ledger.clock = lambda: clock() + dt.timedelta(minutes=10)  # past the deadline of any answer
+            moves.release(
+                work.ledger, batch.batch_no, who="a person", why="the vendor never heard of it", vouch_unpaid=True
+            )
+            work.ledger.clock = clock
+
+
+def asks_left(work: Workplace, key: str) -> int:
+    """How many questions of a file are still to buy."""
+    plan = plans.current_plan(work.ledger, key)
+    assert plan is not None
+    return owed.standing_counts(work.ledger, plan.plan_id)[owed.Standing.TO_BUY]
