@@ -7,6 +7,7 @@ Imports the domain's plain values (`prices`, `poll`, `ledger.plans`).
 import datetime as dt
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,18 @@ from urllib.parse import urlsplit
 from openmart_pipeline.api.addresses import checked_base_url, is_loopback
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes
 from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline.enrichment.prices import PriceTable
+from openmart_pipeline.enrichment.prices import CREDITS, USD, Price, PriceTable
 
 SIMULATED_KEY = "simulated"  # the simulator takes any key
 SIMULATED = "simulated"  # the API identity of every loopback server, and its folder below the data folder
-PRICE_SOURCE = "third-party notes, unconfirmed by the vendor, 2026-11"
+UNKNOWN_PRICE = "unknown"
 MOST_CREDITS = 10**12  # more is a slip of the keyboard
 MOST_DAYS = 36_500  # a hundred years: beyond some thousand, dates can't be reckoned
 T = TypeVar("T")
+_PRICE = re.compile(
+    r"(?P<amount>[\d.,_]+)\s*(?P<unit>[A-Za-z$]+)\s*;\s*(?P<source>[^;]*[^;\s])\s*;\s*(?P<as_of>[\d-]+)"
+)
+_DATES = ("%Y-%m-%d", "%Y-%m")
 
 
 class SettingsRefused(Exception):
@@ -51,10 +56,21 @@ SETTINGS = (
     Setting("OPENMART_CREDITS_PER_DAY", "", "Most estimated credits per UTC day, over all files."),
     Setting("OPENMART_CREDITS_TOTAL", "", "Most estimated credits in all, for ever."),
     Setting("OPENMART_BALANCE_FLOOR", "", "Buy nothing while the account's balance is below this many credits."),
-    Setting("OPENMART_CREDITS_PER_EMAIL", "3", "Estimated price of an e-mail found, in credits."),
-    Setting("OPENMART_CREDITS_PER_PHONE", "8", "Estimated price of a phone found, in credits."),
-    Setting("OPENMART_USD_PER_CREDIT", "", "Dollars per credit; quotes show dollars only where it is set."),
-    Setting("OPENMART_PRICE_SOURCE", PRICE_SOURCE, "Where those prices come from, and when: shown with every quote."),
+    Setting(
+        "OPENMART_PRICE_PER_EMAIL",
+        "3 credits; third-party notes, unconfirmed; 2026-11",
+        "Our estimate for an e-mail found: number and unit; source; date. Shown with every quote.",
+    ),
+    Setting(
+        "OPENMART_PRICE_PER_PHONE",
+        "8 credits; third-party notes, unconfirmed; 2026-11",
+        "The same for a phone found. `unknown` for either: then nothing is bought.",
+    ),
+    Setting(
+        "OPENMART_PRICE_PER_CREDIT",
+        "",
+        "What a credit costs you, such as `0.03 USD; contract; 2026-11`. Quotes show dollars only where it is set.",
+    ),
     Setting("OPENMART_FOUND_LIFETIME_DAYS", "180", "A found answer older than this is due for refresh."),
     Setting("OPENMART_EMPTY_LIFETIME_DAYS", "30", "A nothing-found answer older than this is due for refresh."),
     Setting("OPENMART_ERRORED_ASKS", "1", "How often a question that ended badly may be asked again."),
@@ -147,10 +163,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         credits_total=read.number("OPENMART_CREDITS_TOTAL", None),
         balance_floor=read.number("OPENMART_BALANCE_FLOOR", None),
         prices=PriceTable(
-            credits_per_email=read.number("OPENMART_CREDITS_PER_EMAIL", 3.0),
-            credits_per_phone=read.number("OPENMART_CREDITS_PER_PHONE", 8.0),
-            usd_per_credit=read.number("OPENMART_USD_PER_CREDIT", None),
-            source=read.text("OPENMART_PRICE_SOURCE") or PRICE_SOURCE,
+            email=read.price("OPENMART_PRICE_PER_EMAIL", CREDITS),
+            phone=read.price("OPENMART_PRICE_PER_PHONE", CREDITS),
+            credit=read.price("OPENMART_PRICE_PER_CREDIT", USD),
         ),
         lifetimes=Lifetimes(
             found=dt.timedelta(days=read.number("OPENMART_FOUND_LIFETIME_DAYS", 180.0, most=MOST_DAYS)),
@@ -199,6 +214,20 @@ class _Reader:
             )
         return value
 
+    def price(self, name: str, unit: str) -> Price | None:
+        """Read a price with its unit, source and date; None where it is unknown."""
+        text = self.text(name) or next(setting.default for setting in SETTINGS if setting.name == name)
+        if text.lower() in ("", UNKNOWN_PRICE):
+            return None
+        found = _PRICE.fullmatch(text)
+        amount = _amount(found["amount"]) if found else None
+        if found is None or amount is None or not _is_unit(found["unit"], unit) or not _is_date(found["as_of"]):
+            raise SettingsRefused(
+                f"{name} is {text!r}: write number and unit, where it comes from, and as of when, such as "
+                f"`0.5 {unit}; invoice 2026-118; 2026-11-30`, or `{UNKNOWN_PRICE}`."
+            )
+        return Price(amount=amount, unit=unit, source=found["source"], as_of=found["as_of"])
+
     def whole(self, name: str, default: int, *, least: int, most: int) -> int:
         text = self.text(name)
         if text is None:
@@ -206,3 +235,25 @@ class _Reader:
         if not text.isdecimal() or not least <= int(text) <= most:
             raise SettingsRefused(f"{name} is {text!r}: write a whole number from {least} to {most}.")
         return int(text)
+
+
+def _amount(text: str) -> float | None:
+    try:
+        amount = float(text.replace("_", ""))
+    except ValueError:
+        return None
+    return amount if amount <= MOST_CREDITS else None
+
+
+def _is_unit(written: str, unit: str) -> bool:
+    return written.lower().removesuffix("s") == unit.lower().removesuffix("s")
+
+
+def _is_date(text: str) -> bool:
+    for form in _DATES:
+        try:
+            dt.datetime.strptime(text, form).replace(tzinfo=dt.UTC)
+        except ValueError:
+            continue
+        return True
+    return False

@@ -143,8 +143,8 @@ def _approved(planned: Mapping[str, Planned], credit_limit: float | None, *, is_
         return dict.fromkeys(planned, 0.0)
     if credit_limit is None and worst_case(planned) is None:
         raise Refusal(
-            "A price is not set, so what this may cost is not known. Set OPENMART_CREDITS_PER_EMAIL and "
-            "OPENMART_CREDITS_PER_PHONE, or approve a number with --credit-limit. Nothing was bought."
+            "A price is unknown, so what this may cost is not known. Set OPENMART_PRICE_PER_EMAIL and "
+            "OPENMART_PRICE_PER_PHONE, or approve a number with --credit-limit. Nothing was bought."
         )
     if not is_approved:
         if not sys.stdin.isatty():

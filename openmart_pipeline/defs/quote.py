@@ -98,8 +98,8 @@ def _next_step(planned: Planned) -> str:
         return "**Next:** nothing. Contacts of this file come from answers that are owned or on their way."
     if quote.worst_case_credits is None:
         return (
-            "**Next:** a price is not set, so nothing can be bought. Set OPENMART_CREDITS_PER_EMAIL and "
-            "OPENMART_CREDITS_PER_PHONE, then materialize enrichment_plan again."
+            "**Next:** a price is unknown, so nothing can be bought. Set OPENMART_PRICE_PER_EMAIL and "
+            "OPENMART_PRICE_PER_PHONE, then materialize enrichment_plan again."
         )
     limit = math.ceil(quote.worst_case_credits)
     return (

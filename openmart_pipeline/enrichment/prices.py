@@ -8,20 +8,44 @@ from dataclasses import dataclass
 
 from openmart_pipeline.enrichment.questions import Access
 
+CREDITS, USD = "credits", "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one of something costs, by whose word, and as of when."""
+
+    amount: float
+    unit: str  # CREDITS or USD
+    source: str
+    as_of: str  # a month or a day, as written
+
+    def __str__(self) -> str:
+        """Say it as a person reads it: `3 credits (third-party notes, unconfirmed; 2026-11)`."""
+        return f"{self.amount:,g} {self.unit} ({self.source}; {self.as_of})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
-    """Credits per e-mail and per phone found; None where unknown (API section 5: third party, unconfirmed)."""
+    """What an e-mail and a phone found cost, in credits, and a credit in dollars; None where unknown.
 
-    credits_per_email: float | None
-    credits_per_phone: float | None
-    usd_per_credit: float | None = None
-    source: str = ""
+    The vendor publishes none of it (API section 5): each price says where it comes from.
+    """
+
+    email: Price | None
+    phone: Price | None
+    credit: Price | None = None
 
     @property
     def key(self) -> str:
         """What a plan remembers of the prices it was quoted with; a plan quoted with others is planned again."""
-        return f"{self.credits_per_email}/{self.credits_per_phone}"
+        return "/".join(str(price and price.amount) for price in (self.email, self.phone))
+
+    @property
+    def source(self) -> str:
+        """The whole table in one line, with the source of every price."""
+        named = {"an e-mail": self.email, "a phone": self.phone, "a credit": self.credit}
+        return ", ".join(f"{name} {price or 'unknown'}" for name, price in named.items() if price or name != "a credit")
 
     def worst_case(self, max_k: int, access: Access) -> float | None:
         """Credits if every contact asked for is found with everything; None when a needed price is unknown."""
@@ -33,17 +57,17 @@ class PriceTable:
     def cost(self, *, emails: float, phones: float) -> float | None:
         """Credits for so many e-mails and phones; None when a needed price is unknown."""
         total = 0.0
-        for count, price in ((emails, self.credits_per_email), (phones, self.credits_per_phone)):
+        for count, price in ((emails, self.email), (phones, self.phone)):
             if not count:
                 continue
             if price is None:
                 return None
-            total += count * price
+            total += count * price.amount
         return total
 
     def usd(self, credits_: float | None) -> float | None:
         """Dollars, where a price per credit is given and the credits are known."""
-        return None if credits_ is None or self.usd_per_credit is None else credits_ * self.usd_per_credit
+        return None if credits_ is None or self.credit is None else credits_ * self.credit.amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,9 @@ def test_choices_are_kept_with_the_file_until_others_are_made(terminal: Terminal
 
 
 def test_dollars_are_shown_where_a_price_is_given(terminal: Terminal) -> None:
-    done = terminal("quote", terminal.companies("a.csv", 1), "--max-k", 1, OPENMART_USD_PER_CREDIT="0.03")
+    done = terminal(
+        "quote", terminal.companies("a.csv", 1), "--max-k", 1, OPENMART_PRICE_PER_CREDIT="0.03 USD; contract; 2026-11"
+    )
     assert "$0.33" in done.stdout
 
 

@@ -19,7 +19,7 @@ def test_unknown_prices_say_which_setting_to_write(world: World):
     [planned] = world.planned(world.file("accounts.csv", "a.com"))
     unpriced = replace(planned, quote=replace(planned.quote, worst_case_credits=None))
 
-    assert "Set OPENMART_CREDITS_PER_EMAIL" in quote_markdown(unpriced)
+    assert "Set OPENMART_PRICE_PER_EMAIL" in quote_markdown(unpriced)
 
 
 def test_with_nothing_to_buy_there_is_no_number_to_type(world: World):

@@ -76,5 +76,7 @@ def test_the_daily_plan_covers_files_without_a_valid_plan_and_leaves_the_others_
     world.planned("new.csv")
     assert "Every file is planned as it is now" in _evaluated(plan_company_files_daily, world)
 
-    world.environment["OPENMART_CREDITS_PER_PHONE"] = "9"  # a plan quoted with other prices is not bought
+    world.environment["OPENMART_PRICE_PER_PHONE"] = (
+        "9 credits; invoice 17; 2026-11-30"  # a plan quoted with other prices is not bought
+    )
     assert len(_evaluated(plan_company_files_daily, world)) == 2

@@ -27,16 +27,27 @@ from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline.enrichment.prices import Budget, PriceTable
+from openmart_pipeline.enrichment.prices import CREDITS, Budget, Price, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.questions import BOTH, Access, Ask, Question
 from openmart_pipeline.enrichment.submit import SubmitReport, Terms, submit_plan
 from openmart_pipeline_tests.simulator_process import API_KEY
 
-PRICES = PriceTable(credits_per_email=3.0, credits_per_phone=8.0)
 KEY_HASH = "the tests' key"
 UNLIMITED = 1e9
 QUICK_PAUSES_S = (0.05, 0.05, 0.05)
+
+
+def price_table(email: float | None = 3.0, phone: float | None = 8.0) -> PriceTable:
+    """Credits for an e-mail and a phone, as the tests' own source says."""
+
+    def price(amount: float | None) -> Price | None:
+        return None if amount is None else Price(amount=amount, unit=CREDITS, source="tests", as_of="2026-11")
+
+    return PriceTable(email=price(email), phone=price(phone))
+
+
+PRICES = price_table()
 
 
 class Clock:

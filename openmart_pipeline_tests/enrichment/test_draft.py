@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from openmart_pipeline.enrichment.draft import Draft
 from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.question_settings import QuestionSettings, laid_over
 from openmart_pipeline.enrichment.questions import Access, Ask, Question, folded
+from openmart_pipeline_tests.enrichment.desk import price_table
 
-PRICES = PriceTable(credits_per_email=3.0, credits_per_phone=8.0, usd_per_credit=None, source="tests")
+PRICES = price_table()
 SCHEMA = pa.schema(
     {
         "source_row": pa.int64(),
@@ -175,7 +175,7 @@ def test_what_the_ledger_knows_of_other_questions_changes_nothing():
 
 
 def test_a_question_with_an_unknown_price_has_no_worst_case():
-    prices = PriceTable(credits_per_email=None, credits_per_phone=8.0, usd_per_credit=None, source="tests")
+    prices = price_table(email=None)
     draft = Draft(QuestionSettings(), prices)
     draft.add(companies({"info_access": "PHONE"}, {"domain": "b.com"}))
     draft.learn([])

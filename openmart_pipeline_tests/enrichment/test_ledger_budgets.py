@@ -11,7 +11,7 @@ from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
 from openmart_pipeline.enrichment.questions import Access
-from openmart_pipeline_tests.enrichment.desk import KEY_HASH, Desk, ask, asks, desk_at
+from openmart_pipeline_tests.enrichment.desk import KEY_HASH, Desk, ask, asks, desk_at, price_table
 
 A_TASK = 33.0
 
@@ -95,14 +95,14 @@ def test_a_cheap_task_behind_an_expensive_one_does_not_jump_the_queue(tmp_path: 
 @pytest.mark.parametrize(
     ("prices", "access"),
     [
-        (PriceTable(credits_per_email=None, credits_per_phone=8), Access.EMAIL),
-        (PriceTable(credits_per_email=3, credits_per_phone=None), Access.PHONE),
+        (price_table(email=None), Access.EMAIL),
+        (price_table(phone=None), Access.PHONE),
     ],
 )
 def test_without_a_price_nothing_is_bought(tmp_path: Path, prices: PriceTable, access: Access) -> None:
     with desk_at(tmp_path) as desk:
         plan = desk.plan("a.csv", [ask("priceless.com", access=access)])
-        with pytest.raises(BudgetReached, match="OPENMART_CREDITS_PER_EMAIL"):
+        with pytest.raises(BudgetReached, match="OPENMART_PRICE_PER_EMAIL"):
             sending.claim(
                 desk.ledger, plan.plan_id, budget=Budget(approved=1e9), prices=prices, run_id="run",
                 key_hash=KEY_HASH, deadline_s=1,
@@ -113,7 +113,7 @@ def test_without_a_price_nothing_is_bought(tmp_path: Path, prices: PriceTable, a
 def test_a_price_that_is_not_needed_may_be_missing(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         plan = desk.plan("a.csv", [ask("email-only.com", access=Access.EMAIL)])
-        prices = PriceTable(credits_per_email=3, credits_per_phone=None)
+        prices = price_table(phone=None)
         claim = sending.claim(
             desk.ledger, plan.plan_id, budget=Budget(approved=1e9), prices=prices, run_id="run",
             key_hash=KEY_HASH, deadline_s=1,

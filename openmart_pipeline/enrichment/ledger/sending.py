@@ -255,8 +255,8 @@ def _fitting(
         worst_case = prices.worst_case(row["max_k"], Access(row["info_access"]))
         if worst_case is None:
             raise BudgetReached(
-                "A price is not set, so no credit limit can bind and nothing is bought. Set "
-                "OPENMART_CREDITS_PER_EMAIL and OPENMART_CREDITS_PER_PHONE."
+                "A price is unknown, so no credit limit can bind and nothing is bought. Set "
+                "OPENMART_PRICE_PER_EMAIL and OPENMART_PRICE_PER_PHONE."
             )
         if reserved + worst_case > free:
             if not fitting:
