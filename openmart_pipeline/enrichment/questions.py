@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from openmart_pipeline.api.models import InfoAccess
 
-# Raised when `folded` or the fields of `Question.fingerprint` change: the ledger then re-keys, it never re-buys.
+# Raised when `folded`, the fields of `Question.fingerprint` or the forms that `domains` writes change: the ledger then
+# keys its questions anew when it is opened (`ledger.upgrades`), and buys none of them again.
 CANON_VERSION = 1
 
 MAX_K_LIMIT = 8  # (API section 1)

@@ -191,7 +191,7 @@ class _Run:
         if self._terms.file_sha256 not in (None, self._plan.file_sha256):
             changed = "The file has changed since it was planned."
         elif self._plan.prices != self._terms.prices.key:
-            changed = "The prices in the settings are not the ones this plan was quoted with."
+            changed = "The prices in the settings, or the rules of a newer program, are not those of this plan's quote."
         else:
             return True
         self.end(

@@ -30,11 +30,12 @@ def change(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_ledger_of_a_newer_program_is_refused_untouched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["schema_version", "canon_version"])
+def test_a_ledger_of_a_newer_program_is_refused_untouched(tmp_path: Path, key: str) -> None:
     """F33."""
     with desk_at(tmp_path):
         pass
-    change(tmp_path, "UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    change(tmp_path, f"UPDATE meta SET value = '99' WHERE key = '{key}'")
     before = (tmp_path / "ledger.sqlite").read_bytes()
     assert "newer version of this program" in said_when_opened(tmp_path)
     assert (tmp_path / "ledger.sqlite").read_bytes() == before

@@ -56,6 +56,7 @@ class Partition:
     loaded_seq: int
     loaded_at: dt.datetime | None
     state: str
+    reading: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The ledger's tables, as `meta.schema_version` 1.
+"""The ledger's tables, as `meta.schema_version` 2.
 
 Lives here: tables and column types. No queries. Imports `states` for the partial index.
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.states import LIVE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # raised with a step in `upgrades`
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
@@ -46,6 +46,7 @@ partitions = sa.Table(
     sa.Column("loaded_seq", sa.Integer, nullable=False, server_default="-1"),
     sa.Column("loaded_at", UtcDateTime),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),
+    sa.Column("reading", sa.Text),  # how its owner said it is to be read, as JSON; NULL: as it seems
 )
 
 plans = sa.Table(
