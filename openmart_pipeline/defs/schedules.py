@@ -1,7 +1,7 @@
 """Schedules: planning every day; buying and refreshing only where a person switched them on and set a limit.
 
 Lives here: when, for which files, with which configuration.
-Imports the jobs, `inventory` and `findings`.
+Imports the jobs, `inventory` and the ledger's plans.
 """
 
 import dagster as dg
@@ -19,7 +19,7 @@ from openmart_pipeline.defs.jobs import (
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import findings, inventory
+from openmart_pipeline.enrichment import inventory
 from openmart_pipeline.enrichment.ledger import owed, plans
 from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.steps import Workplace
@@ -85,18 +85,18 @@ def buy_planned_contacts_daily(
 def refresh_stale_contacts_monthly(
     context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> Requested:
-    """Request a refresh for every file with contacts past their lifetime."""
+    """Request a refresh for every file with answers past their lifetime, oldest first: the day's budget may bind."""
     try:
         limit = workplace.settings().credits_per_run
         if limit is None:
             return dg.SkipReason(NO_LIMIT_SET)
         with workplace.open() as work:
-            stale = findings.files_past_lifetime(work)
-            keys = [key for key in _partitions(context, work) if key in stale]
+            here = set(_partitions(context, work))
+            keys = [key for key in plans.files_with_stale_answers(work.ledger, work.lifetimes) if key in here]
     except REFUSALS as refused:
         return dg.SkipReason(str(refused))
     if not keys:
-        return dg.SkipReason("No contact is past its lifetime.")
+        return dg.SkipReason("No answer is past its lifetime.")
     config = {
         "ops": {
             enrichment_plan.op.name: {"config": {"reask": Reask.STALE.value}},

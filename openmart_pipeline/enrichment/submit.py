@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
-from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits
+from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits, Throttled
 from openmart_pipeline.api.models import Submission, TaskRequest
 from openmart_pipeline.api.pace import Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
@@ -434,6 +434,8 @@ class _Run:
             self.end(why, f"{error} What was sent stays ours; the rest stays owed: start again later.")
         else:
             self._on_event("waiting", 0, 0, f"{error} Trying again in {wait_s:.0f} s.")
+        if isinstance(error, Throttled):
+            self._pace.pause(wait_s or 0)  # polls and reads of every process too: the server counts them together
 
     def _count(self, *, got_id: bool) -> None:
         trouble = self._brakes.trip(got_id=got_id)

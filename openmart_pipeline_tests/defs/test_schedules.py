@@ -57,7 +57,7 @@ def test_the_monthly_refresh_asks_again_only_what_is_past_its_lifetime(world):
     world.planned(world.file("accounts.csv", *DOMAINS))
     world.buy("accounts.csv")
     world.collect("accounts.csv")
-    assert _evaluated(refresh_stale_contacts_monthly, world) == "No contact is past its lifetime."
+    assert _evaluated(refresh_stale_contacts_monthly, world) == "No answer is past its lifetime."
 
     world.environment["OPENMART_FOUND_LIFETIME_DAYS"] = "0"
     [request] = _evaluated(refresh_stale_contacts_monthly, world)
@@ -76,7 +76,6 @@ def test_the_daily_plan_covers_files_without_a_valid_plan_and_leaves_the_others_
     world.planned("new.csv")
     assert "Every file is planned as it is now" in _evaluated(plan_company_files_daily, world)
 
-    world.environment["OPENMART_PRICE_PER_PHONE"] = (
-        "9 credits; invoice 17; 2026-11-30"  # a plan quoted with other prices is not bought
-    )
+    # A plan quoted with other prices is not bought.
+    world.environment["OPENMART_PRICE_PER_PHONE"] = "9 credits; invoice 17; 2026-11-30"
     assert len(_evaluated(plan_company_files_daily, world)) == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed, sending
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, sending
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
 from openmart_pipeline.enrichment.ledger.sending import PlanStale
@@ -132,6 +132,25 @@ def test_a_stale_answer_is_owed_again_once_and_only_past_its_lifetime(
         assert len(desk.bought(again)) == 1
         assert desk.standing(again) == {Standing.OWNED: 2}
         assert desk.claim(desk.plan("a.csv", asks("stale", 2), reask=Reask.STALE)) is None
+
+
+def test_stale_answers_are_asked_anew_oldest_first_behind_what_was_never_asked(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        companies = [ask(domain) for domain in ("new.com", "young.com", "old.com", "oldest.com")]
+        for domain in ("oldest.com", "old.com", "young.com"):
+            desk.bought(desk.plan(domain, [ask(domain)]))
+            desk.clock.move(days=1)
+        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == []
+        desk.clock.move(days=177.5)
+        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == ["oldest.com"]
+        desk.clock.move(days=3)
+        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == ["oldest.com", "old.com", "young.com"]
+        again = desk.plan("a.csv", [*companies, ask("newest.com")], reask=Reask.STALE)
+        claim = desk.claim(again)
+        assert claim is not None
+        assert [task.domain for task in claim.tasks] == [
+            "new.com", "newest.com", "oldest.com", "old.com", "young.com",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("state", BAD_ENDS)

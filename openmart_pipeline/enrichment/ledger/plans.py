@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +18,8 @@ from openmart_pipeline.enrichment.ledger.schema import asks, partitions, plans, 
 from openmart_pipeline.enrichment.ledger.states import ANSWERED, ENDED_BADLY, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.questions import BATCH_LIMIT, CANON_VERSION, Ask, AskRow
+
+T = TypeVar("T")
 
 CHUNK_ROWS = 5_000  # rows in one transaction: a buyer's commit never waits long behind a large plan
 
@@ -217,25 +220,11 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
     """
     if reask is Reask.NOTHING:
         return
-    now = ledger.clock()
-    same = tasks.c.question_id == asks.c.question_id
-    ended = tasks.c.state.in_((*ANSWERED, *ENDED_BADLY))
-    in_order = (tasks.c.ended_seq.desc(), tasks.c.task_no.desc())
-    newest_end = sa.select(tasks.c.state).where(same, ended).order_by(*in_order).limit(1).scalar_subquery()
-    newest_end_at = (
-        sa.select(tasks.c.ended_at)
-        .where(same, tasks.c.state.in_(ANSWERED))
-        .order_by(*in_order)
-        .limit(1)
-        .scalar_subquery()
-    )
+    newest_end = _newest(tasks.c.state, *ANSWERED, *ENDED_BADLY)
     rejections = _count_of_question(TaskState.REJECTED)
     bad_ends = _count_of_question(*FAILED_AFTER_PURCHASE)
     condition = {
-        Reask.STALE: sa.or_(
-            sa.and_(newest_end == TaskState.FOUND, newest_end_at < now - lifetimes.found),
-            sa.and_(newest_end == TaskState.EMPTY, newest_end_at < now - lifetimes.empty),
-        ),
+        Reask.STALE: _is_stale(ledger, lifetimes),
         Reask.ERRORED: sa.or_(
             sa.and_(newest_end == TaskState.REJECTED, rejections < len(LIMIT_AFTER_REJECTIONS)),
             sa.and_(newest_end.in_(FAILED_AFTER_PURCHASE), bad_ends <= lifetimes.errored_asks),
@@ -250,6 +239,66 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
             .where(asks.c.plan_id == plan_id, condition)
             .values(reask_after_seq=seq, batch_limit=batch_limit)
         )
+        if reask is Reask.STALE:
+            _oldest_first(connection, plan_id)
+
+
+def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
+    """Return the files whose plans would ask something anew with `reask: stale`, the oldest answer first."""
+    oldest = sa.func.min(_newest(tasks.c.ended_at, *ANSWERED))
+    query = (
+        sa.select(partitions.c.partition_key)
+        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
+        .where(partitions.c.state != "retired", _is_stale(ledger, lifetimes))
+        .group_by(partitions.c.partition_key)
+        .order_by(oldest, partitions.c.partition_key)
+    )
+    with ledger.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def _is_stale(ledger: Ledger, lifetimes: Lifetimes) -> sa.ColumnElement[bool]:
+    """SQL: the ask's newest end is an answer, and that is past its lifetime."""
+    now = ledger.clock()
+    newest_end = _newest(tasks.c.state, *ANSWERED, *ENDED_BADLY)
+    newest_end_at = _newest(tasks.c.ended_at, *ANSWERED)
+    return sa.or_(
+        sa.and_(newest_end == TaskState.FOUND, newest_end_at < now - lifetimes.found),
+        sa.and_(newest_end == TaskState.EMPTY, newest_end_at < now - lifetimes.empty),
+    )
+
+
+def _newest(column: sa.Column[T], *states: TaskState) -> sa.ScalarSelect[T]:
+    """SQL: that column of the ask's task that came to one of these ends last."""
+    return (
+        sa.select(column)
+        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(states))
+        .order_by(tasks.c.ended_seq.desc(), tasks.c.task_no.desc())
+        .limit(1)
+        .correlate(asks)
+        .scalar_subquery()
+    )
+
+
+def _oldest_first(connection: sa.Connection, plan_id: str) -> None:
+    """Put the questions asked anew behind the plan's others, the oldest answer first: a budget may not reach all."""
+    last = connection.execute(sa.select(sa.func.max(asks.c.position)).where(asks.c.plan_id == plan_id)).scalar() or 0
+    answered = (
+        sa.select(asks.c.question_id, sa.func.max(tasks.c.ended_seq).label("seq"))
+        .join(tasks, tasks.c.question_id == asks.c.question_id)
+        .where(asks.c.plan_id == plan_id, asks.c.reask_after_seq.is_not(None), tasks.c.state.in_(ANSWERED))
+        .group_by(asks.c.question_id, asks.c.position)
+        .subquery()
+    )
+    in_turn = sa.select(
+        answered.c.question_id,
+        sa.func.row_number().over(order_by=(answered.c.seq, answered.c.question_id)).label("turn"),
+    ).subquery()
+    connection.execute(
+        asks.update()
+        .where(asks.c.plan_id == plan_id, asks.c.question_id == in_turn.c.question_id)
+        .values(position=last + in_turn.c.turn)
+    )
 
 
 def _count_of_question(*states: TaskState) -> sa.ScalarSelect[int]:
