@@ -12,7 +12,7 @@ from rich.console import Console
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, plural, results, table
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, sending, standing
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, review, sending, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
@@ -88,6 +88,7 @@ def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
     made = table("Estimated credits committed (the bill is the vendor's)", ("", "committed", "budget"))
     made.add_row("today (UTC)", count(so_far.today), count(settings.credits_per_day))
     made.add_row("in all", count(so_far.in_total), count(settings.credits_total))
+    made.add_row("not spent: owned when planned", count(review.credits_not_spent(work.ledger)), "")
     screen.print(made)
 
 

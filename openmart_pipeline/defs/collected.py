@@ -29,7 +29,7 @@ from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.collect import CollectReport
-from openmart_pipeline.enrichment.ledger import plans, standing
+from openmart_pipeline.enrichment.ledger import plans, review, standing
 from openmart_pipeline.enrichment.ledger.sharing import lease
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 
@@ -216,6 +216,7 @@ def published_database(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.Mat
                         "contacts": rows,
                         "files": len(known),
                         "files_waiting_for_answers": len(waiting),
+                        "estimated_credits_not_spent": review.credits_not_spent(work.ledger),
                         "file_bytes": path.stat().st_size,
                         "generation": generation,
                     }

@@ -64,6 +64,13 @@ def test_status_says_what_waits_what_is_in_doubt_and_what_was_spent(
     assert "unknown adopt" in shown
 
 
+def test_status_counts_what_was_not_spent_because_it_is_owned(terminal: Terminal) -> None:
+    terminal("run", terminal.companies("a.csv", 3, domain="owned"), "--yes")
+    assert number(terminal("status").stdout, "not spent: owned when planned") == 0
+    terminal("quote", terminal.companies("b.csv", 4, domain="owned"))
+    assert number(terminal("status").stdout, "not spent: owned when planned") == 3 * 3 * (3 + 8)
+
+
 def test_collect_finishes_what_a_run_left_and_costs_nothing(terminal: Terminal, simulator: SimulatorProcess) -> None:
     simulator.behave(processing_s=600)
     terminal("run", terminal.companies("a.csv", 3), "--yes", "--patience", 0)

@@ -4,6 +4,7 @@ Lives here: reads for the findings; no money moves here.
 Imports `store`, `schema`, `states`, `plans`, `moves`.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -62,6 +63,14 @@ def plans_held(ledger: Ledger) -> dict[str, str]:
     )
     with ledger.read() as connection:
         return {row.partition_key: row.current_plan_id for row in connection.execute(query)}
+
+
+def credits_not_spent(ledger: Ledger) -> float:
+    """Return what the current plans of all files would have cost at most, were it not owned when they were made."""
+    query = sa.select(plans.c.quote).join(partitions, partitions.c.current_plan_id == plans.c.plan_id)
+    with ledger.read() as connection:
+        quotes = connection.execute(query.where(plans.c.quote.is_not(None))).scalars().all()
+    return sum(json.loads(quote).get("credits_not_spent") or 0.0 for quote in quotes)
 
 
 def answers_loaded(ledger: Ledger) -> dict[str, int]:
