@@ -5,8 +5,10 @@ venv=$1
 
 python=""
 seen=""
-for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
-    [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+candidates=(python3 python3.14 python3.13 python3.12 python3.11 python)
+[ -z "${PYTHON:-}" ] || candidates=("$PYTHON") # whoever names one means that one
+for candidate in "${candidates[@]}"; do
+    command -v "$candidate" >/dev/null 2>&1 || continue
     version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
         python=$candidate
@@ -15,7 +17,8 @@ for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.
     seen="$seen $candidate is $version,"
 done
 if [ -z "$python" ]; then
-    echo "Python 3.11 or newer is needed, and was not found:${seen:- there is no python3 here,} nothing was installed." >&2
+    seen=${seen:- there is no ${PYTHON:-python3} here,}
+    echo "Python 3.11 or newer is needed, and was not found:$seen nothing was installed." >&2
     echo "On Debian or Ubuntu: apt-get install python3 python3-venv (Debian 12, Ubuntu 24.04 or newer)." >&2
     echo "If it is installed under another name: make PYTHON=/path/to/python3.12 ..." >&2
     exit 2
