@@ -6,6 +6,7 @@ Imports `defs.home` and the simulated world.
 """
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -34,6 +35,9 @@ DAGSTER_STOP_S = 20  # the web server and the daemon end in five
 CODE_SERVER_STOP_S = 3
 RUNS_STOP_S = 150  # a submit in flight may take its whole two minutes
 LOOK_EVERY_S = 0.5
+SQLITE = "sqlite:///"
+# `dg dev`, which the warning recommends, comes with a package of its own and starts the same three processes.
+SUPERSEDED = "ignore:Function `dev_command` is superseded"
 
 
 @click.command()
@@ -57,7 +61,7 @@ def dev(environment: Mapping[str, str], *, port: int, simulator_port: int) -> No
             world = f"simulated, by {settings.base_url}" if settings.is_simulated else f"real: {settings.base_url}"
             _say(f"The world is {world}. Files go into {settings.data_dir / 'input'}.")
             _say(f"Dagster's UI will be on http://localhost:{port} in about 20 s. Ctrl-C stops everything.")
-            _supervise({**chosen, "DAGSTER_HOME": str(home)}, port)
+            _supervise(_environment_of_dagster(chosen, home), home, port)
 
 
 def _say(sentence: str) -> None:
@@ -79,6 +83,24 @@ def _world(environment: Mapping[str, str], simulator_port: int) -> Iterator[dict
         yield {**environment, "OPENMART_SIMULATOR_URL": url}
 
 
+def _environment_of_dagster(chosen: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the environment of Dagster's processes, with paths that hold in any folder.
+
+    They run in the home: in the current folder Dagster would load `.env` over what was chosen here, and another
+    world, folder or limit would be used than the one just shown.
+    """
+    here = Path.cwd()
+    moved = {
+        "DAGSTER_HOME": str(home),
+        "OPENMART_DATA_DIR": str(here / Path(chosen.get("OPENMART_DATA_DIR") or "data").expanduser()),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), chosen.get("PYTHONPATH")])),
+        "PYTHONWARNINGS": SUPERSEDED,
+    }
+    if (ledger := chosen.get("OPENMART_LEDGER_URL", "")).startswith(SQLITE):
+        moved["OPENMART_LEDGER_URL"] = f"{SQLITE}{here / ledger.removeprefix(SQLITE)}"
+    return {**chosen, **moved}
+
+
 def _refuse_taken(port: int, option: str) -> None:
     """Find out before anything is started whether somebody else listens there.
 
@@ -97,10 +119,12 @@ def _refuse_taken(port: int, option: str) -> None:
             ) from None
 
 
-def _supervise(environment: Mapping[str, str], port: int) -> None:
+def _supervise(environment: Mapping[str, str], home: Path, port: int) -> None:
     """Run Dagster until it ends or a person interrupts; leave no process behind."""
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-h", HOST, "-p", str(port)]
-    dagster = ProcessGroup(command, environment)
+    where = ["-w", str(ROOT / "workspace.yaml"), "-h", HOST, "-p", str(port)]
+    # Below a warning it says every 15 seconds that nothing happened; the UI shows each look of each sensor.
+    command = [sys.executable, "-m", "dagster", "dev", *where, "--log-level", "warning"]
+    dagster = ProcessGroup(command, environment, home)
     try:
         with interruptible(lambda _times: None), contextlib.suppress(KeyboardInterrupt):
             if _until_it_answers(dagster, port):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 LOOK_EVERY_S = 0.2
@@ -20,8 +21,8 @@ LOOK_EVERY_S = 0.2
 class ProcessGroup:
     """A process and its descendants, in a group and a session of their own: a terminal's Ctrl-C does not reach them."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the command.
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        """Start the command in this folder.
 
         Linux is asked to hand us its orphans: somebody must take note of their death, or they count as alive for ever
         where no init does.
@@ -31,6 +32,7 @@ class ProcessGroup:
         self.leader = subprocess.Popen(  # noqa: S603  the caller's own command, and no shell
             command,
             env=environment,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_listen_to_signals,  # noqa: PLW1509  no other thread runs yet that a fork could disturb

@@ -93,6 +93,8 @@ def test_dev_says_which_port_is_taken_and_starts_nothing(newcomer: Terminal) -> 
 def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits(newcomer: Terminal) -> None:
     port = free_port()
     said: list[str] = []
+    newcomer.file(".env", "OPENMART_DATA_DIR=elsewhere")  # Dagster would load it over the shell's own
+    newcomer.environment["OPENMART_DATA_DIR"] = "data"
     with newcomer.start("dev", "--port", port, "--simulator-port", 0) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -125,6 +127,8 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
             reader.join()
     assert process.returncode == 0
     assert said[-1] == "Stopped.\n"
+    assert not (newcomer.folder / "elsewhere").exists()
+    assert "dev_command" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
     assert processes_of(newcomer.folder) == []
     with newcomer.start("status") as status:
         shown, _ = status.communicate(timeout=60)
