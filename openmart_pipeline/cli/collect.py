@@ -10,11 +10,12 @@ import click
 from openmart_pipeline.cli.exits import Exit, plain_sentences
 from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.progress import Watcher
-from openmart_pipeline.cli.screen import harmless, plural, remarks, results
+from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import buyer, new_run_id, workplace
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, plans
 from openmart_pipeline.enrichment.run import RunReport
+from openmart_pipeline.enrichment.words import plural
 
 
 @click.command()

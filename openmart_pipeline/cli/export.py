@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
-from openmart_pipeline.cli.screen import harmless, plural, results
+from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.warehouse.export import ExportRefused, Selection, known_files
 from openmart_pipeline.enrichment.warehouse.export import export as write_export
 from openmart_pipeline.enrichment.warehouse.published import QueryRefused
+from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import read_settings
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
-from openmart_pipeline.cli.screen import harmless, plural, results
+from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import recovery
+from openmart_pipeline.enrichment.words import plural
 
 
 @click.group()

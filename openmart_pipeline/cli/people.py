@@ -14,13 +14,14 @@ import click
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
-from openmart_pipeline.cli.screen import harmless, plural, remarks, results
+from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import buyer, person, workplace
 from openmart_pipeline.enrichment import forgetting, holdings
 from openmart_pipeline.enrichment.forgetting import Forgotten, NotForgotten
 from openmart_pipeline.enrichment.identifiers import Identifier, identifier_of
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., object])

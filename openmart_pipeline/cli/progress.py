@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from openmart_pipeline.cli.screen import harmless, plural
+from openmart_pipeline.cli.screen import harmless
 from openmart_pipeline.enrichment.run import RunReport
+from openmart_pipeline.enrichment.words import plural
 
 LINE_EVERY_S = 10  # in a log: often enough to see it live, seldom enough to read the rest
 _ENDS_A_SUBMIT = ("accepted", "unknown", "rejected", "given_back")

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 
 from openmart_pipeline.cli.options import Choices
-from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, plural, table
+from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, table
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import owed
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
 from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
+from openmart_pipeline.enrichment.words import plural
 
 FEW_FILES = 3  # so many have a column of their own beside their sum
 EXAMPLES_SQL = """

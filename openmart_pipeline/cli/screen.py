@@ -53,11 +53,6 @@ def count(number: float | None) -> str:
     return NOTHING if not number else f"{number:,.0f}"
 
 
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def credits_text(number: float | None) -> str:
     """Write estimated credits."""
     return "an unknown number of" if number is None else f"{number:,.0f}"

@@ -10,12 +10,13 @@ import click
 from rich.console import Console
 
 from openmart_pipeline.cli.exits import plain_sentences
-from openmart_pipeline.cli.screen import ago, count, harmless, plural, results, table
+from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, review, sending, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
 
 _STANDINGS = (

@@ -14,13 +14,14 @@ from pathlib import Path
 from rich.console import Console
 
 from openmart_pipeline.cli.exits import Exit, most_urgent
-from openmart_pipeline.cli.screen import count, harmless, plural, table
+from openmart_pipeline.cli.screen import count, harmless, table
 from openmart_pipeline.enrichment.ledger import moves, owed, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.plan import DUPLICATE
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.steps import Planned, Workplace
+from openmart_pipeline.enrichment.words import plural
 
 FEW_CONTACTS = 5
 FEW_FILES = 3

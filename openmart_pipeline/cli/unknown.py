@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
-from openmart_pipeline.cli.screen import plural, results
+from openmart_pipeline.cli.screen import results
 from openmart_pipeline.cli.status import show_unknown
 from openmart_pipeline.cli.workplace import buyer, person, workplace
 from openmart_pipeline.enrichment import settling
 from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.words import plural
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
 

@@ -25,12 +25,14 @@ from openmart_pipeline.defs.partitions import input_file_of, input_files
 from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.progress_log import ProgressLog
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.defs.waiting import what_waits
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import owed, plans, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.submit import SubmitReport
+from openmart_pipeline.enrichment.words import plural
 
 _FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run
 _FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK)
@@ -75,7 +77,8 @@ def submitted_batches(
         steps.load_batches(work, key)
         rows, version = of_rows(work, "submitted_batches", key)
         happened = _what_happened(report)
-        metadata = {**texts({"what_happened": happened}), **_of_report(report), **_of_file(work, key), **rows}
+        said = texts({"what_happened": happened, "what_waits": what_waits(work, key).sentence})
+        metadata = {**said, **_of_report(report), **_of_file(work, key), **rows}
     for warning in report.warnings:
         context.log.warning(warning)
     context.log.info(happened)
@@ -98,11 +101,14 @@ def _what_happened(report: SubmitReport) -> str:
     doubts = []
     if report.unknown_batches:
         doubts.append(
-            f"{len(report.unknown_batches):,} batches may have been bought, their answers are lost: see the check "
-            "no_submission_left_unknown."
+            f"{plural(len(report.unknown_batches), 'batch', 'batches')} may have been bought without an answer: see "
+            "the check no_submission_left_unknown."
         )
     if report.rejected_batches:
-        doubts.append(f"{len(report.rejected_batches):,} were refused: see the check every_batch_was_accepted.")
+        doubts.append(
+            f"The server called {plural(len(report.rejected_batches), 'batch', 'batches')} a wrong request: see the "
+            "check every_batch_was_accepted."
+        )
     if doubts and report.stop is Stop.DONE:
         return " ".join([*doubts, "Everything else that the plan owes is bought."])
     return " ".join([*doubts, report.sentence])
@@ -120,11 +126,15 @@ def _of_report(report: SubmitReport) -> Metadata:
     ) | texts(
         {
             "ended_by": report.stop.value,
-            "unknown_batches": ", ".join(map(str, report.unknown_batches)),
-            "rejected_batches": ", ".join(map(str, report.rejected_batches)),
+            "unknown_batches": _numbered(report.unknown_batches),
+            "rejected_batches": _numbered(report.rejected_batches),
             "warnings": " ".join(report.warnings),
         }
     )
+
+
+def _numbered(batch_nos: list[int]) -> str:
+    return ", ".join(f"batch {batch_no}" for batch_no in batch_nos)
 
 
 def _of_file(work: Workplace, key: str) -> Metadata:

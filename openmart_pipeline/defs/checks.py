@@ -155,7 +155,7 @@ def _words(finding: Finding) -> str:
 def _shown(finding: Finding) -> Metadata:
     metadata = numbers({"count": finding.count, **finding.numbers})
     if finding.sample:
-        metadata["openmart/sample"] = dg.MetadataValue.json(list(finding.sample))
+        metadata["openmart/sample"] = dg.MetadataValue.text("; ".join(finding.sample))
     if not finding.keeps_promise:
         metadata["openmart/what_to_do"] = dg.MetadataValue.text(finding.advice)
     return metadata

@@ -93,6 +93,7 @@ def task_results(
         waits = what_waits(work, key)
         progress = standing.progress(work.ledger, key)
         metadata = {
+            **texts({"what_waits": waits.sentence}),
             **numbers(
                 {
                     "answers_read": sum(report.ended.values()),
@@ -112,7 +113,6 @@ def task_results(
                 {
                     "answers_by_outcome": listed(report.ended),
                     "tasks_by_state": listed(progress.tasks),
-                    "what_waits": waits.sentence,
                     "under_way_elsewhere": ""
                     if is_ours
                     else "Another process is reading this file's answers just now.",
@@ -161,6 +161,7 @@ def contacts(
         return dg.MaterializeResult(
             data_version=version,
             metadata={
+                **texts({"what_waits": waits.sentence}),
                 **rows,
                 **numbers(
                     {
@@ -178,7 +179,6 @@ def contacts(
                         "answers_by_state": listed(counts.by_state),
                         "companies_by_status": listed(work.warehouse.coverage(key)),
                         "oddities": listed(counts.oddities),
-                        "what_waits": waits.sentence,
                     }
                 ),
             },

@@ -19,6 +19,7 @@ from openmart_pipeline.enrichment import inventory
 from openmart_pipeline.enrichment.inventory import Inventory
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 TICK_EVERY_S = 15
 HASHING_BUDGET_S = 20.0  # of the 60 s after which Dagster calls a tick failed while it runs on
@@ -115,7 +116,7 @@ def _to_plan(work: Workplace, now: Inventory, memory: Memory, still: list[str]) 
 
 
 def _reason(now: Inventory, still: list[str], missing: list[str]) -> str:
-    parts = [f"{len(now.stamps):,} files in the input folder"]
+    parts = [f"{plural(len(now.stamps), 'file')} in the input folder"]
     if changing := len(now.stamps) - len(still):
         parts.append(f"{changing:,} new or changed a moment ago: planned when they lie still")
     if missing:

@@ -123,9 +123,9 @@ def enrichment_plan(
                         "tasks_to_buy": quote.to_buy,
                         "tasks_reused": quote.outcomes.get("owned", 0),
                         "batches_to_buy": quote.batches,
-                        "estimated_credits_worst_case": quote.worst_case_credits,
+                        "estimated_credits_at_most": quote.worst_case_credits,
                         "estimated_credits_expected": quote.expected_credits,
-                        "estimated_credits_not_spent": quote.credits_not_spent,
+                        "estimated_credits_unspent": quote.credits_not_spent,
                     }
                 ),
                 **texts(

@@ -10,8 +10,9 @@ import re
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
-from openmart_pipeline.enrichment.question_settings import QuestionSettings
+from openmart_pipeline.enrichment.question_settings import NO_PLACE, PLACE_OF_ROW, QuestionSettings
 from openmart_pipeline.enrichment.steps import Planned
+from openmart_pipeline.enrichment.words import plural
 
 _OUTCOMES = {  # in the order a person asks
     Standing.OWNED.value: "Answered already, nothing is spent",
@@ -38,7 +39,7 @@ def _headline(quote: Quote) -> str:
         return "Nothing to buy: 0 credits"
     worst = "an unknown number of" if quote.worst_case_credits is None else f"at most {quote.worst_case_credits:,.0f}"
     usd = "" if quote.worst_case_usd is None else f", {quote.worst_case_usd:,.2f} dollars"
-    return f"{quote.to_buy:,} questions to buy, for {worst} credits (estimated{usd})"
+    return f"{plural(quote.to_buy, 'question')} to buy, for {worst} credits (estimated{usd})"
 
 
 def _table(quote: Quote, settings: QuestionSettings) -> list[tuple[str, str]]:
@@ -54,21 +55,19 @@ def _table(quote: Quote, settings: QuestionSettings) -> list[tuple[str, str]]:
     rows.append(("**To buy**", f"**{quote.to_buy:,}** in {batches} of up to 100"))
     if quote.wider:
         rows.append(("of these answered, but not so wide", f"{quote.wider:,}, paid again in full"))
-    rows += [
-        ("Credits, if everything is found", _credits(quote.worst_case_credits, quote.worst_case_usd)),
-        ("Credits, by what was found so far", _credits(quote.expected_credits, quote.expected_usd)),
-        ("Credits not spent, being answered already", _credits(quote.credits_not_spent, None)),
-        ("Time", _duration(quote.seconds)),
-        ("Prices", _plain(quote.prices)),
-    ]
-    return rows
+    rows.append(("Credits, if everything is found", _credits(quote.worst_case_credits, quote.worst_case_usd)))
+    if quote.expected_credits is not None:
+        rows.append(("Credits, by what was found so far", _credits(quote.expected_credits, quote.expected_usd)))
+    if quote.credits_not_spent:
+        rows.append(("Credits not spent, being answered already", _credits(quote.credits_not_spent, None)))
+    return [*rows, ("Time", _duration(quote.seconds)), ("Prices", _plain(quote.prices))]
 
 
 def _asked(settings: QuestionSettings) -> str:
     titles = ", ".join(_plain(title) for title in settings.titles)
-    asked = (
-        f"{titles}; up to {settings.max_k} contacts each; {settings.info_access}; place: {_plain(settings.location)}"
-    )
+    looked_up = settings.info_access.lower().replace("_", " ").replace("email", "e-mail")
+    place = {PLACE_OF_ROW: "the row's own", NO_PLACE: "none"}.get(settings.location, settings.location)
+    asked = f"{titles}; up to {settings.max_k} contacts each; {looked_up}; place: {_plain(place)}"
     if settings.reask != Reask.NOTHING:
         asked += f"; asked again: {settings.reask}"
     if settings.limit is not None:
@@ -83,6 +82,8 @@ def _credits(credits_: float | None, usd: float | None) -> str:
 
 
 def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known yet: no submit has been answered here"
     if not seconds:
         return "none"
     if seconds < 120:  # noqa: PLR2004  below two minutes, seconds say more

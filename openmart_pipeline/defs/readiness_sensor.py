@@ -20,6 +20,7 @@ from openmart_pipeline.enrichment.ledger import collecting, moves, standing
 from openmart_pipeline.enrichment.ledger.sharing import is_leased
 from openmart_pipeline.enrichment.poll import PollReport
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 TICK_EVERY_S = 15
 POLLING_BUDGET_S = 40.0  # of the 60 s after which Dagster calls a tick failed while it runs on
@@ -95,13 +96,15 @@ def _requested(instance: dg.DagsterInstance) -> Iterator[str]:
 
 def _reason(work: Workplace, polled: PollReport) -> str:
     open_batches = collecting.open_batches(work.ledger)
-    if not open_batches:
-        return "No batch is under way: nothing is bought that is not collected."
-    tasks = sum(batch.tasks for batch in open_batches)
-    parts = [
-        f"{len(open_batches):,} batches ({tasks:,} tasks) are under way",
-        f"asked about {polled.asked:,}: {polled.ready:,} ready, {polled.waiting:,} not yet",
-    ]
+    parts = ["No batch is under way: nothing waits for an answer"]
+    if open_batches:
+        tasks = sum(batch.tasks for batch in open_batches)
+        parts = [
+            f"Under way: {plural(len(open_batches), 'batch', 'batches')} ({plural(tasks, 'task')})",
+            f"asked about {polled.asked:,}: {polled.ready:,} ready, {polled.waiting:,} not yet",
+        ]
+    if unknown := moves.unknown_batches(work.ledger):
+        parts.append(f"{plural(len(unknown), 'batch', 'batches')} in doubt (see no_submission_left_unknown)")
     if polled.failed:
         parts.append(f"{polled.failed:,} could not be asked, they are asked again")
     if polled.gone:

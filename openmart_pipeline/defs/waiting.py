@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,17 @@ def what_waits(work: Workplace, key: str) -> Waits:
     parts = []
     if now[Standing.TO_BUY]:
         parts.append(
-            f"{now[Standing.TO_BUY]:,} questions are not bought: the quote in enrichment_plan says what they cost."
+            f"Not bought: {plural(now[Standing.TO_BUY], 'question')}; the quote in enrichment_plan says at what cost."
         )
     if now[Standing.IN_FLIGHT]:
         looks = min((batch.next_poll_at for batch in open_batches if batch.next_poll_at is not None), default=None)
         when = "" if looks is None else f" Openmart is asked again at {looks:%H:%M:%S} UTC, by batch_readiness_sensor."
-        parts.append(f"{now[Standing.IN_FLIGHT]:,} questions are bought and not answered yet.{when}")
+        parts.append(f"Bought and not answered yet: {plural(now[Standing.IN_FLIGHT], 'question')}.{when}")
     if now[Standing.STUCK]:
-        parts.append(f"{now[Standing.STUCK]:,} are unanswered for too long (no_batch_is_stuck).")
+        parts.append(f"Unanswered for too long: {now[Standing.STUCK]:,} (no_batch_is_stuck).")
     unknown = moves.unknown_batches(work.ledger, key)
     if now[Standing.UNKNOWN] or unknown:
-        parts.append(f"{now[Standing.UNKNOWN]:,} wait for a person's decision (no_submission_left_unknown).")
+        parts.append(f"Waiting for a person's decision: {now[Standing.UNKNOWN]:,} (no_submission_left_unknown).")
     if not parts:
         parts.append("Nothing waits: every question of the file has ended.")
     return Waits(len(open_batches), now[Standing.IN_FLIGHT] + now[Standing.STUCK], " ".join(parts))

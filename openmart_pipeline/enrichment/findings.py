@@ -12,6 +12,7 @@ from openmart_pipeline.enrichment.inventory import unreadable
 from openmart_pipeline.enrichment.ledger import moves, review, sending
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 SAMPLE = 10  # names shown; the count is always the whole
 
@@ -37,7 +38,7 @@ def unreadable_files(work: Workplace) -> Finding:
     found = unreadable(work.data, work.ledger)
     return Finding(
         count=len(found),
-        says=f"{len(found):,} files in the input folder can't be used as they are.",
+        says=f"{plural(len(found), 'file')} in the input folder can't be used unchanged.",
         sample=tuple(why if name in why else f"{name}: {why}" for name, why in list(found.items())[:SAMPLE]),
         advice="Mend or remove the file; it is looked at again as soon as it changes. Nothing was bought for it.",
     )
@@ -66,7 +67,7 @@ def rows_without_one_outcome(work: Workplace) -> Finding:
     rows = work.warehouse.query(_ROWS_WITHOUT_OUTCOME)
     return Finding(
         count=len(rows),
-        says=f"{len(rows):,} rows of input files don't have exactly one outcome.",
+        says=f"{plural(len(rows), 'row')} of input files without exactly one outcome.",
         sample=tuple(f"{file} row {row} {what}" for file, row, what in rows[:SAMPLE]),
         advice="Materialize companies and enrichment_plan for the files named; that is free and replaces their rows.",
     )
@@ -89,7 +90,7 @@ def untraced_contacts(work: Workplace) -> Finding:
     rows = work.warehouse.query(_UNTRACED_CONTACTS)
     return Finding(
         count=len(rows),
-        says=f"{len(rows):,} contacts don't lead back to a row of their file, a batch, a task and a run.",
+        says=f"{plural(len(rows), 'contact')} without a way back to a row of the file, a batch, a task and a run.",
         sample=tuple(contact_id for (contact_id,) in rows[:SAMPLE]),
         advice="Materialize contacts for their files; if it stays, run `openmart-pipeline rebuild`. Both are free.",
     )
@@ -101,16 +102,17 @@ def unknown_submissions(work: Workplace) -> Finding:
     at_stake = sum(batch.reserved_credits or 0.0 for batch in batches)
     return Finding(
         count=len(batches),
-        says=f"{len(batches):,} batches may have been paid for without an answer: up to {at_stake:,.0f} credits "
-        "(estimated) are at stake. Nothing sends them again.",
+        says=f"{plural(len(batches), 'batch', 'batches')} may have been paid for without an answer: up to "
+        f"{at_stake:,.0f} credits (estimated) are at stake. Nothing sends their questions again.",
         sample=tuple(
-            f"batch {batch.batch_no} of {batch.partition_key}: {batch.tasks} tasks, up to "
-            f"{batch.reserved_credits or 0:,.0f} credits, sent {batch.intent_at:%Y-%m-%d %H:%M} UTC"
+            f"batch {batch.batch_no} of {batch.partition_key}: {plural(batch.tasks, 'task')}, up to "
+            f"{batch.reserved_credits or 0:,.0f} credits, sent {batch.intent_at:%Y-%m-%d %H:%M} UTC, tracking ids "
+            f"{work.ledger.tracking_id(batch.batch_no, 0)} and on"
             for batch in batches[:SAMPLE]
         ),
-        advice="Ask Openmart whether they exist, naming the time. Then run settle_unknown_batches_job: `adopt` with "
-        "the batch id they name collects the answers; `release` owes the questions again, which pays twice if the "
-        "batch does exist.",
+        advice="Ask Openmart whether it exists, naming time and tracking ids. Then run settle_unknown_batches_job: "
+        "`adopt` with the batch id that they name collects the answers; `release` owes the questions again, which pays "
+        "twice if the batch does exist.",
         numbers={"credits_at_stake": at_stake},
     )
 
@@ -121,8 +123,8 @@ def stuck_batches(work: Workplace) -> Finding:
     kinds = Counter(batch.state for batch in batches)
     return Finding(
         count=len(batches),
-        says=f"{kinds[BatchState.STUCK]:,} batches were not ready within the age limit, and the server no longer "
-        f"knows {kinds[BatchState.EXPIRED]:,}.",
+        says=f"Not ready within the age limit: {plural(kinds[BatchState.STUCK], 'batch', 'batches')}. No longer known "
+        f"to the server: {kinds[BatchState.EXPIRED]:,}.",
         sample=tuple(
             f"batch {batch.batch_no} of {batch.partition_key} ({batch.vendor_batch_id}): {batch.state}, {batch.tasks} "
             f"tasks, submitted {batch.submitted_at or batch.intent_at:%Y-%m-%d %H:%M} UTC"
@@ -139,7 +141,7 @@ def rejected_batches(work: Workplace) -> Finding:
     batches = review.batches_in(work.ledger, (BatchState.REJECTED,))
     return Finding(
         count=len(batches),
-        says=f"The server refused {len(batches):,} batches as wrong requests; nothing was bought with them.",
+        says=f"The server called {plural(len(batches), 'batch', 'batches')} a wrong request: nothing was bought.",
         sample=tuple(
             f"batch {batch.batch_no} of {batch.partition_key}: {(batch.evidence or '')[:200]}"
             for batch in batches[:SAMPLE]
@@ -158,11 +160,11 @@ def waiting_for_budget(work: Workplace) -> Finding:
     limits.append(f"in total {spent.in_total:,.0f} of {_limit(work.budget.in_total)}")
     return Finding(
         count=questions,
-        says=f"{questions:,} questions of {len(waiting):,} approved plans are not bought yet. Committed, in estimated "
-        f"credits: {'; '.join(limits)}.",
+        says=f"Not bought yet: {plural(questions, 'question')} of {plural(len(waiting), 'approved plan')}. Committed, "
+        f"in estimated credits: {'; '.join(limits)}.",
         sample=tuple(
-            f"{plan.partition_key}: {plan.questions:,} questions wait; approved up to {plan.approved_credits:,.0f} "
-            f"credits of {_limit(plan.quoted_credits)} quoted"
+            f"{plan.partition_key}: {plural(plan.questions, 'question')} waiting; approved up to "
+            f"{plan.approved_credits:,.0f} credits of {_limit(plan.quoted_credits)} quoted"
             for plan in waiting[:SAMPLE]
         ),
         advice="Press Materialize on submitted_batches for the file again, with a credit_limit for what is left; "
@@ -187,9 +189,9 @@ def contacts_past_lifetime(work: Workplace) -> Finding:
     count = sum(files.values())
     return Finding(
         count=count,
-        says=f"{count:,} contacts of {len(files):,} files are older than {work.lifetimes.found.days} days "
-        "(OPENMART_FOUND_LIFETIME_DAYS).",
-        sample=tuple(f"{file}: {old:,} contacts" for file, old in list(files.items())[:SAMPLE]),
+        says=f"Older than {work.lifetimes.found.days} days (OPENMART_FOUND_LIFETIME_DAYS): {plural(count, 'contact')} "
+        f"of {plural(len(files), 'file')}.",
+        sample=tuple(f"{file}: {plural(old, 'contact')}" for file, old in list(files.items())[:SAMPLE]),
         advice="To ask again, which is paid again: plan the file with reask: stale and look at the quote, or switch "
         "on refresh_stale_contacts_monthly.",
     )
@@ -239,7 +241,8 @@ def odd_answers(work: Workplace) -> Finding:
     samples += [f"batch {batch_no}: an answer with {reason}" for batch_no, reason in strays]
     return Finding(
         count=len(rows) + len(strays),
-        says=f"{len(rows):,} answers hold something that could not be read, and {len(strays):,} name no task of ours.",
+        says=f"{plural(len(rows), 'answer')} with something that could not be read, {len(strays):,} naming no task of "
+        "ours.",
         sample=tuple(samples[:SAMPLE]),
         advice="What could be read is in contacts, and the answer as received stays in task_results.raw. Nothing needs "
         "doing unless people are missing: then show the sample to Openmart.",

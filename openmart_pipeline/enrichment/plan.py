@@ -64,7 +64,7 @@ class Quote:
 class Speed:
     """What the time of a quote is reckoned with."""
 
-    seconds_per_submit: float
+    seconds_per_submit: float | None  # None: nobody knows yet
     concurrency: int
     requests_per_s: float | None  # None: unlimited
 
@@ -110,10 +110,12 @@ def quoted(
         )
     owned = widths.get(Standing.OWNED, {})
     requests = tasks + 3 * batches  # each batch: one submit, one poll, one list of ids
-    seconds = max(
-        batches * speed.seconds_per_submit / speed.concurrency,
-        requests / speed.requests_per_s if speed.requests_per_s else 0.0,
-    )
+    seconds = None
+    if speed.seconds_per_submit is not None:
+        rounds = math.ceil(batches / speed.concurrency)  # one batch alone takes as long as eight at a time
+        seconds = max(
+            rounds * speed.seconds_per_submit, requests / speed.requests_per_s if speed.requests_per_s else 0.0
+        )
     return Quote(
         rows=rows,
         set_aside=dict(set_aside),

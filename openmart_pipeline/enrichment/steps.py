@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from openmart_pipeline.api.addresses import is_loopback
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import Pace
 from openmart_pipeline.enrichment.answers import BatchRow
@@ -207,11 +208,16 @@ def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
         prices=work.prices,
         rates=experience.hit_rates(work.ledger),
         speed=Speed(
-            seconds_per_submit=experience.seconds_per_submit(work.ledger) or SUBMIT_S_GUESS,
+            seconds_per_submit=experience.seconds_per_submit(work.ledger) or _submit_s_guess(work),
             concurrency=work.submit_concurrency,
             requests_per_s=work.requests_per_s,
         ),
     )
+
+
+def _submit_s_guess(work: Workplace) -> float | None:
+    """Return what a submit takes at the vendor; of a server on this machine nobody knows."""
+    return None if is_loopback(f"//{work.api_host}") else SUBMIT_S_GUESS
 
 
 def buy(

@@ -37,13 +37,13 @@ def test_the_quote_ends_with_what_to_click_and_the_number_to_type(world):
     assert all(part in advice for part in ("press **Materialize**", "`accounts.csv`", "credit_limit of 72"))
     pasted = yaml.safe_load(line.strip("`"))
     assert pasted == {"ops": {"submitted_batches": {"config": {"credit_limit": 72}}}}
-    assert metadata["estimated_credits_worst_case"] == 72  # 12 companies, 2 contacts, 3 credits an e-mail
+    assert metadata["estimated_credits_at_most"] == 72  # 12 companies, 2 contacts, 3 credits an e-mail
     assert world.simulator.account()["submits"] == 0
 
 
 def test_the_number_in_the_quote_buys_everything(world):
     key = world.file("accounts.csv", *DOMAINS)
-    quoted = shown(world.plan(key), "enrichment_plan")["estimated_credits_worst_case"]
+    quoted = shown(world.plan(key), "enrichment_plan")["estimated_credits_at_most"]
 
     bought = shown(world.buy(key, credit_limit=quoted), "submitted_batches")
 
@@ -211,7 +211,7 @@ def test_contacts_with_nothing_yet_say_what_waits_and_when_it_is_looked_at(make_
     result = loaded.execute_in_process(instance=world.instance, partition_key=key)
 
     waits = shown(result, "contacts")["what_waits"]
-    assert "12 questions are bought and not answered yet" in waits
+    assert "Bought and not answered yet: 12 questions" in waits
     assert "asked again at" in waits
 
 

@@ -56,7 +56,7 @@ def test_what_is_not_ready_is_told_in_numbers(make_world):
     with sqlite3.connect(world.folder / "data" / "ledger.sqlite") as ledger:
         ledger.execute("UPDATE batches SET next_poll_at = intent_at")
 
-    assert _reason(world) == "1 batches (6 tasks) are under way; asked about 1: 0 ready, 1 not yet."
+    assert _reason(world) == "Under way: 1 batch (6 tasks); asked about 1: 0 ready, 1 not yet."
 
 
 def test_what_is_ready_is_collected_for_every_file_that_asks_it(bought):
