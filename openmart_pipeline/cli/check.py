@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from openmart_pipeline.api.errors import OpenmartError
+from openmart_pipeline.api.errors import OpenmartError, StopAll, WrongAddress
 from openmart_pipeline.api.models import CreditBalance
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
@@ -56,8 +56,11 @@ def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
         return
     try:
         balance = asyncio.run(_balance(api))
+    except StopAll as error:
+        yield ("server" if isinstance(error, WrongAddress) else "key"), False, str(error)
+        return
     except OpenmartError as error:
-        yield "key", False, str(error)
+        yield "server", False, f"{error} Is it up, and is its address right (OPENMART_BASE_URL)?"
         return
     yield "key", True, "accepted"
     floor = settings.balance_floor

@@ -46,6 +46,10 @@ class Watcher:
             return len(self._claimed)
 
     @property
+    def _people(self) -> str:
+        return plural(self._report.collected.people, "contact")
+
+    @property
     def in_flight_batches(self) -> list[int]:
         """The numbers of the batches whose submits are under way."""
         with self._lock:
@@ -88,12 +92,12 @@ class Watcher:
     def _show(self) -> None:
         if self._bars is not None:
             self._bars.update(self._bars.task_ids[0], completed=self._sent)
-            self._bars.update(self._bars.task_ids[-1], completed=self._stored, people=self._report.collected.people)
+            self._bars.update(self._bars.task_ids[-1], completed=self._stored, people=self._people)
         elif time.monotonic() - self._line_at >= LINE_EVERY_S:
             self._line_at = time.monotonic()
             self._console.print(
                 f"submitted {self._sent:,} of {self._to_buy:,} tasks, collected {self._stored:,} of "
-                f"{self._to_collect:,}, {self._report.collected.people:,} contacts"
+                f"{self._to_collect:,}, {self._people}"
             )
 
     @contextmanager
@@ -118,12 +122,11 @@ class Watcher:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            TextColumn("{task.fields[people]} contacts"),
+            TextColumn("{task.fields[people]}"),
         )
         with Progress(*columns, console=self._console, transient=True) as bars:
-            bars.add_task("submitted", total=self._to_buy, note="", people="")
-            bars.add_task("collected", total=self._to_collect, note="", people=0)
+            bars.add_task("submitted", total=self._to_buy, people="")
+            bars.add_task("collected", total=self._to_collect, people=self._people)
             with self._lock:
                 self._bars = bars
             try:

@@ -61,7 +61,7 @@ def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned
     shown = quotes if len(quotes) <= FEW_FILES else {}
     with_sum = len(quotes) > 1
     columns = [harmless(key).plain for key in shown] + ([f"all {len(quotes)} files"] if with_sum else [])
-    made = table("Quote (credits are our estimate; the bill is the vendor's)", ("", *columns))
+    made = table("Quote (credits are our estimate; the bill is the vendor's)", ("", *columns), has_labels=True)
     for label, value in _LINES:
         values = [value(quote) for quote in quotes.values()]
         if not any(values) and label not in _ALWAYS:

@@ -30,7 +30,7 @@ from openmart_pipeline.cli.summary import ending, show_contacts, show_query, sho
 from openmart_pipeline.cli.to_dagster import report_to_dagster
 from openmart_pipeline.cli.workplace import buyer, new_run_id, person, workplace
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, moves
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed
 from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
 from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
 
@@ -174,7 +174,8 @@ def _buy(
     """Buy and collect, shown as it goes; return what was done and whether a person stopped it."""
     report = RunReport(run_id=new_run_id())
     open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger, list(planned)))
-    watcher = Watcher(aside, report, to_buy=to_buy(planned), to_collect=open_tasks)
+    once = owed.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
+    watcher = Watcher(aside, report, to_buy=once, to_collect=open_tasks)
 
     interrupts = 0
 

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -27,9 +27,10 @@ def remarks() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = NARROW
+        console.soft_wrap = True  # a sentence is one line, for whoever searches a log
     return console
 
 
@@ -40,11 +41,18 @@ def harmless(text: object) -> Text:
     )
 
 
-def table(title: str, columns: Iterable[str], *, numbers_from: int = 1) -> Table:
-    """Return an empty table; columns from number `numbers_from` on are aligned right."""
-    made = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, title_style="bold")
+def table(title: str, columns: Iterable[str], *, numbers_from: int = 1, has_labels: bool = False) -> Table:
+    """Return an empty table; columns from `numbers_from` on are aligned right, labels in the first are not folded."""
+    made = Table(
+        title=Text(title, no_wrap=True, overflow="ignore"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title_style="bold",
+    )
     for number, column in enumerate(columns):
-        made.add_column(harmless(column), justify="right" if number >= numbers_from else "left", overflow="fold")
+        justify: JustifyMethod = "right" if number >= numbers_from else "left"
+        made.add_column(harmless(column), justify=justify, overflow="fold", no_wrap=has_labels and number == 0)
     return made
 
 

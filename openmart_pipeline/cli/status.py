@@ -27,6 +27,7 @@ _STANDINGS = (
     Standing.OWNED,
     Standing.ENDED_BADLY,
 )
+_ALWAYS = (Standing.TO_BUY, Standing.OWNED)
 
 
 @click.command()
@@ -36,7 +37,7 @@ def status(environment: Mapping[str, str]) -> None:
     with plain_sentences(), workplace(environment) as (settings, work):
         moves.lose_orphans(work.ledger)
         screen = results()
-        world = "the simulated world" if settings.is_simulated else f"the API {settings.api_identity}"
+        world = "the simulated world" if settings.is_simulated else f"the API at {settings.base_url}"
         screen.print(harmless(f"Data folder {settings.data_dir}, {world}."))
         _files(screen, work)
         _batches(screen, work)
@@ -45,22 +46,24 @@ def status(environment: Mapping[str, str]) -> None:
 
 
 def _files(screen: Console, work: Workplace) -> None:
-    made = table("Files", ("file", *(word.value.replace("_", " ") for word in _STANDINGS), "loaded"))
     known = plans.all_partitions(work.ledger)
-    for partition in known:
-        if partition.current_plan_id is None:
-            made.add_row(harmless(partition.partition_key), *["-"] * len(_STANDINGS), "not planned")
-            continue
-        now = owed.standing_counts(work.ledger, partition.current_plan_id)
-        name = (
-            partition.partition_key if partition.state == "active" else f"{partition.partition_key} ({partition.state})"
-        )
-        cells = (count(now[word]) for word in _STANDINGS)
-        made.add_row(harmless(name), *cells, ago(partition.loaded_at, work.ledger.clock()))
-    if known:
-        screen.print(made)
-    else:
+    if not known:
         screen.print(harmless(f"No file yet: openmart-pipeline run FILE, or put files into {work.data.input}."))
+        return
+    now = {
+        row.partition_key: Counter(owed.standing_counts(work.ledger, row.current_plan_id))
+        for row in known
+        if row.current_plan_id is not None
+    }
+    # What no file has would take the room of the names.
+    shown = [word for word in _STANDINGS if word in _ALWAYS or any(counts[word] for counts in now.values())]
+    made = table("Files", ("file", *(word.value.replace("_", " ") for word in shown), "loaded"))
+    for row in known:
+        name = row.partition_key if row.state == "active" else f"{row.partition_key} ({row.state})"
+        counts = now.get(row.partition_key)
+        loaded = "not planned" if counts is None else ago(row.loaded_at, work.ledger.clock())
+        made.add_row(harmless(name), *(count(counts[word] if counts else None) for word in shown), loaded)
+    screen.print(made)
 
 
 def _batches(screen: Console, work: Workplace) -> None:

@@ -25,8 +25,9 @@ from openmart_pipeline.enrichment.words import plural
 
 FEW_CONTACTS = 5
 FEW_FILES = 3
+_ALWAYS = ("rows in the file", "questions bought now", "questions reused", "contacts", "credits settled so far")
 _CONTACTS_SQL = """
-    SELECT concat_ws(', ', full_name, title), company_domain, email, phone FROM contacts
+    SELECT concat_ws(', ', full_name, title) || ' (' || company_domain || ')', email, phone FROM contacts
     WHERE input_file = ? AND email IS NOT NULL ORDER BY source_rows[1], full_name LIMIT ?
 """
 _FOUND_SQL = "SELECT count(*), count(email), count(phone) FROM contacts WHERE input_file = ?"
@@ -40,10 +41,10 @@ def show_summary(console: Console, work: Workplace, planned: Mapping[str, Planne
     for numbers in rows.values():
         total.update(numbers)
     columns = [harmless(key).plain for key in shown] + (["all files"] if len(rows) > 1 else [])
-    made = table("What became of it (credits are our estimate)", ("", *columns))
+    made = table("What became of it (credits are our estimate)", ("", *columns), has_labels=True)
     for label in next(iter(rows.values())):
         cells = [numbers[label] for numbers in shown.values()] + ([total[label]] if len(rows) > 1 else [])
-        if any(cells) or not label.startswith(" "):
+        if any(cells) or label in _ALWAYS:
             made.add_row(label, *(count(cell) for cell in cells))
     console.print(made)
 
@@ -78,7 +79,7 @@ def show_contacts(console: Console, work: Workplace, keys: Sequence[str]) -> Non
     rows = [row for key in keys for row in work.warehouse.query(_CONTACTS_SQL, [key, FEW_CONTACTS])][:FEW_CONTACTS]
     if not rows:
         return
-    made = table("Some of the contacts", ("who", "company", "e-mail", "phone"), numbers_from=4)
+    made = table("Some of the contacts", ("who", "e-mail", "phone"), numbers_from=3)
     for column in made.columns[1:]:
         column.no_wrap = True  # an address in two lines can't be copied
     for row in rows:
@@ -92,8 +93,11 @@ def show_query(console: Console, published: Path) -> None:
     connect = f"duckdb.connect({json.dumps(str(database))}, read_only=True)"
     code = f'import duckdb; {connect}.sql("FROM contact_directory").show()'
     console.print("Query them, with Python or with DuckDB's own command line:")
-    console.print(harmless(f"  {shlex.quote(str(python))} -c {shlex.quote(code)}"))
-    console.print(harmless(f"  duckdb -readonly {shlex.quote(str(database))} 'FROM contact_directory'"))
+    for command in (
+        f"{shlex.quote(str(python))} -c {shlex.quote(code)}",
+        f"duckdb -readonly {shlex.quote(str(database))} 'FROM contact_directory'",
+    ):
+        console.print(harmless(f"  {command}"), soft_wrap=True)  # a command in two lines can't be pasted
 
 
 def _short(path: Path) -> Path:

@@ -57,7 +57,7 @@ def test_status_says_what_waits_what_is_in_doubt_and_what_was_spent(
     shown = terminal("status", OPENMART_CREDITS_PER_DAY="5000").stdout
     assert len(simulator.requests()) == seen
     in_flight, unknown = 100, 10
-    assert re.search(rf"^ a\.csv +- +{in_flight} +{unknown} +- +- +- ", shown, re.MULTILINE)
+    assert re.search(rf"^ a\.csv +- +{in_flight} +{unknown} +- +\d+ s ago", shown, re.MULTILINE)
     assert "1 batch under way" in shown
     assert number(shown, "today (UTC)") == 5000
     assert "1,210" in shown
