@@ -21,7 +21,7 @@ def ledger() -> None:
     """Verify, back up or bring back the ledger."""
 
 
-@ledger.command()
+@ledger.command(short_help="Hold it against the submission journal and itself.")
 @click.pass_obj
 def verify(environment: Mapping[str, str]) -> None:
     """Read the whole ledger, and hold it against the submission journal and against itself."""
@@ -32,7 +32,7 @@ def verify(environment: Mapping[str, str]) -> None:
     results().print("The ledger is whole, agrees with itself, and knows every submission of the journal.")
 
 
-@ledger.command()
+@ledger.command(short_help="Copy it to TARGET, also while others buy.")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.pass_obj
 def backup(environment: Mapping[str, str], target: Path) -> None:
@@ -42,7 +42,7 @@ def backup(environment: Mapping[str, str], target: Path) -> None:
     results().print(harmless(f"Copied to {target}."))
 
 
-@ledger.command()
+@ledger.command(short_help="Bring back what only the submission journal knows.")
 @click.pass_obj
 def reconcile(environment: Mapping[str, str]) -> None:
     """Bring back what the submission journal knows and the ledger does not: after a loss, or an old copy."""
@@ -55,7 +55,7 @@ def reconcile(environment: Mapping[str, str]) -> None:
     )
 
 
-@ledger.command()
+@ledger.command(short_help="Say that an old copy of both was put back.")
 @click.option("--hold", "is_hold", flag_value=True, default=None, help="Buy nothing until the hold is lifted.")
 @click.option("--lift", "is_hold", flag_value=False, help="You know that nothing is missing: lift the hold.")
 @click.option(

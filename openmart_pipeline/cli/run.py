@@ -68,10 +68,16 @@ def run(
     Shows what it would cost and asks before it buys. May be stopped at any moment and started again: it goes on
     where it was and buys nothing that is owned.
 
-    Exit codes: 0 every question ended, 2 something is wrong with the call or a file, 3 something still waits,
-    4 something is unknown or stuck, 5 a credit limit was reached, 6 stopped by the server or this machine,
-    130 interrupted.
-    """
+    \b
+    Exit codes:
+      0  every question ended
+      2  something is wrong with the call or a file; nothing was bought
+      3  something still waits; the same command goes on
+      4  something is unknown or stuck; a person decides
+      5  a credit limit was reached
+      6  stopped by the server or this machine
+    130  interrupted
+    """  # noqa: D301  a backspace, which tells click to keep the lines
     with plain_sentences(), workplace(environment) as (settings, work):
         api = buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
         code = run_files(

@@ -36,7 +36,7 @@ def list_(environment: Mapping[str, str]) -> None:
             results().print("No batch is unknown: everything that was sent was heard.")
 
 
-@unknown.command()
+@unknown.command(short_help="Say which id the vendor knows a batch by.")
 @click.argument("batch_no", type=int)
 @click.option("--batch-id", required=True, metavar="ID", help="The id that the vendor's support or dashboard names.")
 @why_option
@@ -54,7 +54,7 @@ def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: 
     results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
 
 
-@unknown.command()
+@unknown.command(short_help="Owe their questions again: they may be paid twice.")
 @click.argument("batch_nos", type=int, nargs=-1, metavar="BATCH_NO...")
 @click.option("--file", "key", metavar="FILE", help="All unknown batches of this file.")
 @click.option(
