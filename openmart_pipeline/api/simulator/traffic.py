@@ -1,4 +1,4 @@
-"""Who asked what, how often and how densely: the simulator's count of the requests it saw.
+"""Who asked what, how often and how densely, and on how many a fault fell: the simulator's count of requests.
 
 No answer is decided here. Imports `exchange`, `faults` (for the routes) and `state_file`.
 """
@@ -14,6 +14,7 @@ from openmart_pipeline.api.simulator.state_file import read_meta, write_meta
 
 REMEMBERED_REQUESTS = 50_000  # the latest ones, in memory only: some 15 MB
 META_KEY = "traffic"
+FAULTS_KEY = "faults"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Traffic:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         kept = cast("dict[str, int]", read_meta(connection, META_KEY) or {})
+        self._faults = Counter(cast("dict[str, int]", read_meta(connection, FAULTS_KEY) or {}))
         self._windows = {
             "busiest_second": BusiestWindow(1.0, kept.pop("busiest_second", 0)),
             "busiest_ten_seconds": BusiestWindow(10.0, kept.pop("busiest_ten_seconds", 0)),
@@ -77,20 +79,25 @@ class Traffic:
         if seen.route is Route.SUBMIT:
             self.save()
 
+    def fell(self, fault: str) -> None:
+        """Note that a fault fell on a request; the request itself was noted before."""
+        self._faults[fault] += 1
+
     def save(self) -> None:
         """Put the counts on disk, if any is new."""
         if not self._is_saved:
+            write_meta(self._connection, FAULTS_KEY, cast("JsonObject", dict(self._faults)))
             kept = {**self._counts, **self._densities(), "submits": self.submits}
             write_meta(self._connection, META_KEY, cast("JsonObject", kept))
             self._is_saved = True
 
     def summary(self) -> JsonObject:
-        """Give the counts by route and outcome, and the densest windows."""
+        """Give the counts by route and outcome, the faults that fell by name, and the densest windows."""
         requests: dict[str, JsonValue] = {}
         for name, count in sorted(self._counts.items()):
             route, outcome = name.split(" ")
             cast("JsonObject", requests.setdefault(route, {}))[outcome] = count
-        return {"requests": requests, "submits": self.submits, **self._densities()}
+        return {"requests": requests, "submits": self.submits, "faults": {**self._faults}, **self._densities()}
 
     def latest(self, *, route: str | None, since: float) -> list[JsonValue]:
         """Give the requests remembered, oldest first: of one route or all, since an epoch second."""

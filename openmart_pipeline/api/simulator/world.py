@@ -79,6 +79,7 @@ class World:
         """Give the faults that fall on the subject; what they use up is used up on disk as well."""
         for fault in self._chooser.fallen(route, subject):
             self._keep_countdown()
+            self.traffic.fell(fault.name)
             yield fault
 
     def outcome_of(self, subject: Subject) -> str | None:
