@@ -35,8 +35,8 @@ def submitted(desk: Desk, count: int) -> list[int]:
     return numbers
 
 
-def due(desk: Desk, limit: int = 100) -> list[int]:
-    return [batch.batch_no for batch in holding.hold_due(desk.ledger, limit=limit, hold_s=60)]
+def due(desk: Desk, limit: int = 100, keys: list[str] | None = None) -> list[int]:
+    return [batch.batch_no for batch in holding.hold_due(desk.ledger, limit=limit, hold_s=60, partition_keys=keys)]
 
 
 def test_a_lease_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -180,3 +180,16 @@ def test_a_file_sees_the_batches_that_answer_its_questions_whoever_bought_them(t
         assert open_for("0.csv") == [1]
         assert open_for("stranger.csv") == []
         assert [batch.batch_no for batch in collecting.open_batches(desk.ledger)] == [1, 2]
+
+
+def test_a_file_takes_its_own_batches_first_then_those_that_answer_it_and_no_others(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        submitted(desk, 3)
+        copy = desk.plan("copy.csv", [*asks("n0", 1), *asks("n1", 1), *asks("own", 1)])
+        claim = desk.claim(copy)
+        assert claim is not None
+        desk.submitted(claim)
+        assert due(desk, keys=["copy.csv"]) == [claim.batch.batch_no]
+        assert due(desk, keys=["copy.csv"]) == [1, 2]
+        assert due(desk, keys=["copy.csv"]) == []
+        assert due(desk, keys=["2.csv", "copy.csv"]) == [3]

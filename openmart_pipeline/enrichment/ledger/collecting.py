@@ -58,25 +58,32 @@ class Stray:
     raw: bytes | None
 
 
-def of_current_plan(partition_key: str) -> sa.ColumnElement[bool]:
-    """SQL: the batch holds a task that the file's current plan asks for, or was bought for the file."""
-    answers_it = (
+def bought_for(partition_keys: Collection[str]) -> sa.ColumnElement[bool]:
+    """SQL: the batch was bought for one of the files."""
+    return batches.c.partition_key.in_(partition_keys)
+
+
+def answers_to(partition_keys: Collection[str]) -> sa.ColumnElement[bool]:
+    """SQL: the batch holds a task that the current plan of one of the files asks for, whoever bought it.
+
+    Looks into every batch, which costs a hundred times as much as `bought_for`: ask that first.
+    """
+    return (
         sa.select(sa.literal(1))
         .select_from(partitions)
         .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
         .join(tasks, tasks.c.question_id == asks.c.question_id)
-        .where(partitions.c.partition_key == partition_key, tasks.c.batch_no == batches.c.batch_no)
+        .where(partitions.c.partition_key.in_(partition_keys), tasks.c.batch_no == batches.c.batch_no)
         .correlate(batches)
         .exists()
     )
-    return sa.or_(batches.c.partition_key == partition_key, answers_it)
 
 
 def open_batches(ledger: Ledger, partition_keys: Collection[str] | None = None) -> list[Batch]:
     """Return the batches still expected from the server, due first; only these files' where named."""
     query = sa.select(batches).where(batches.c.state.in_(ASKABLE)).order_by(batches.c.next_poll_at)
     if partition_keys is not None:
-        query = query.where(sa.or_(sa.false(), *(of_current_plan(key) for key in partition_keys)))
+        query = query.where(sa.or_(bought_for(partition_keys), answers_to(partition_keys)))
     with ledger.read() as connection:
         return [Batch.of(row) for row in connection.execute(query).mappings()]
 

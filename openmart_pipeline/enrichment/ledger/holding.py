@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger.collecting import of_current_plan
+from openmart_pipeline.enrichment.ledger.collecting import answers_to, bought_for
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.schema import batches
 from openmart_pipeline.enrichment.ledger.states import ASKABLE, BatchState
@@ -28,27 +28,33 @@ def hold_due(
 ) -> list[Batch]:
     """Take up to `limit` batches that are due, oldest first, so that nobody else asks about them meanwhile.
 
+    Where files are named: first what was bought for them, then what others bought that answers them.
+
     Their next poll is moved ahead by `hold_s` in the same transaction: the command line, the daemon and a second
     machine share the work, and what a killed process held is due again by itself.
     """
     now = ledger.clock()
-    query = (
-        sa.select(batches)
-        .where(
-            batches.c.state.in_(states),
-            # Nothing is put off that far: where it seems so, the clock was ahead and has been set back.
-            sa.or_(batches.c.next_poll_at <= now, batches.c.next_poll_at > now + MOST_AHEAD),
-        )
-        .order_by(batches.c.next_poll_at)
-        .limit(limit)
+    is_due = sa.and_(
+        batches.c.state.in_(states),
+        # Nothing is put off that far: where it seems so, the clock was ahead and has been set back.
+        sa.or_(batches.c.next_poll_at <= now, batches.c.next_poll_at > now + MOST_AHEAD),
     )
+    query = sa.select(batches.c.batch_no).where(is_due).order_by(batches.c.next_poll_at).limit(limit)
+    looks = [query]
     if partition_keys is not None:
-        query = query.where(sa.or_(sa.false(), *(of_current_plan(key) for key in partition_keys)))
-    with ledger.read() as connection:  # most looks find nothing: they should not queue behind writers
-        if connection.execute(query).first() is None:
-            return []
+        looks = [query.where(bought_for(partition_keys)), query.where(answers_to(partition_keys))]
+    found: list[int] = []
+    # Most looks find nothing, and some have thousands of batches to look into: neither should keep a writer waiting.
+    with ledger.read() as connection:
+        for look in looks:
+            found = list(connection.execute(look).scalars())
+            if found:
+                break
+    if not found:
+        return []
     with ledger.write() as connection:
-        held = [Batch.of(row) for row in connection.execute(query).mappings()]
+        still_due = sa.select(batches).where(batches.c.batch_no.in_(found), is_due).order_by(batches.c.next_poll_at)
+        held = [Batch.of(row) for row in connection.execute(still_due).mappings()]
         if held:
             connection.execute(
                 batches.update()
@@ -77,6 +83,6 @@ def is_any_due_within(ledger: Ledger, seconds: float, partition_keys: Collection
     until = ledger.clock() + dt.timedelta(seconds=seconds)
     query = sa.select(batches.c.batch_no).where(batches.c.state.in_(ASKABLE), batches.c.next_poll_at <= until).limit(1)
     if partition_keys is not None:
-        query = query.where(sa.or_(sa.false(), *(of_current_plan(key) for key in partition_keys)))
+        query = query.where(sa.or_(bought_for(partition_keys), answers_to(partition_keys)))
     with ledger.read() as connection:
         return connection.execute(query).first() is not None
