@@ -13,6 +13,7 @@ from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline_tests.enrichment.desk import Desk, asks, desk_at
+from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 
 def said_when_opened(folder: Path, *, api_identity: str = "simulated", url: str | None = None) -> str:
@@ -70,6 +71,21 @@ def test_damage_in_the_middle_is_found_before_anything_is_bought(tmp_path: Path)
     path.write_bytes(content)
     with desk_at(tmp_path) as desk, pytest.raises(LedgerRefused, match="can't be read"):
         desk.ledger.check_integrity()
+
+
+def test_a_run_that_buys_file_after_file_reads_the_whole_ledger_once(
+    tmp_path: Path, simulator: SimulatorProcess
+) -> None:
+    with desk_at(tmp_path, simulator.url) as desk:
+        checks: list[str] = []
+
+        def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+            checks.extend([statement] if "quick_check" in statement else [])
+
+        sa.event.listen(desk.ledger._engine, "before_cursor_execute", hear)
+        for key in ("a.csv", "b.csv"):
+            assert desk.buy(desk.plan(key, asks(f"once-{key[0]}", 1))).accepted_batches == 1
+        assert len(checks) == 1
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:

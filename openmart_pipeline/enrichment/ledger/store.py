@@ -67,6 +67,7 @@ class Ledger:
         self.api_identity = api_identity
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._turn = threading.Lock()
+        self._is_sound = False  # so found since it was opened
         self._engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
         sa.event.listen(self._engine, "connect", _prepare_connection)
         sa.event.listen(self._engine, "begin", _begin)
@@ -147,6 +148,17 @@ class Ledger:
             raise LedgerRefused(_damaged(self.path, error)) from error
         if verdict != "ok":
             raise LedgerRefused(_damaged(self.path, verdict))
+
+    def check_integrity_once(self) -> None:
+        """Do that before the first purchase only: a run buys file after file, and a gigabyte takes seconds.
+
+        Raises:
+            LedgerRefused: it is damaged.
+
+        """
+        if not self._is_sound:
+            self.check_integrity()
+            self._is_sound = True
 
     def _create_or_check(self, api_identity: str) -> str:
         with self.write() as connection:
