@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import CollectReport
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.rules import Stop
@@ -56,6 +57,7 @@ def buy_and_collect(
     """
     stop = threading.Event()
     bought = threading.Event()
+    brakes = Brakes()  # one for all files: of many with a batch each, none would ever see five go wrong
     failures: list[BaseException] = []
     collector = steps.collector(work, buyer, list(credit_limits), on_event)
 
@@ -73,7 +75,14 @@ def buy_and_collect(
             if limit <= 0:
                 continue
             report.bought[key] = steps.buy(
-                work, buyer, key, credit_limit=limit, run_id=report.run_id, approved_by=approved_by, on_event=on_event
+                work,
+                buyer,
+                key,
+                credit_limit=limit,
+                run_id=report.run_id,
+                approved_by=approved_by,
+                brakes=brakes,
+                on_event=on_event,
             )
             if report.bought[key].stop not in GO_ON:
                 break

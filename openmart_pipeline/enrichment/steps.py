@@ -18,6 +18,7 @@ from openmart_pipeline.api.addresses import is_loopback
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import Pace
 from openmart_pipeline.enrichment.answers import BatchRow
+from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.companies import CompanyFile, FileReport, ReadOptions
 from openmart_pipeline.enrichment.draft import Draft
@@ -228,10 +229,13 @@ def buy(
     credit_limit: float,
     run_id: str,
     approved_by: str,
+    brakes: Brakes | None = None,
     on_event: OnEvent = nobody_listens,
     stop: threading.Event | None = None,
 ) -> SubmitReport:
     """Buy what the file's current plan still owes, up to `credit_limit` estimated credits in this run.
+
+    `brakes` are those of a run that buys several files.
 
     Raises:
         FileRefused: there is no plan to buy.
@@ -252,6 +256,7 @@ def buy(
         notify_url=settings.notify_url,
         concurrency=work.submit_concurrency,
         balance_floor=work.balance_floor,
+        brakes=brakes,
     )
     return submit_plan(
         work.ledger, work.journal, buyer.client, plan, terms, pace=buyer.pace, on_event=on_event, stop=stop

@@ -66,6 +66,7 @@ class Terms:
     balance_floor: float | None = None
     submit_timeout_s: float = SUBMIT_TIMEOUT_S
     pauses_s: Sequence[float] = PAUSES_S
+    brakes: Brakes | None = None  # the run's, where it buys several plans; None: this plan's own
 
 
 def submit_plan(
@@ -152,7 +153,7 @@ class _Run:
         self._after_position = -1
         self._in_flight = 0
         self._all_claimed = False
-        self._brakes = Brakes(terms.pauses_s)
+        self._brakes = terms.brakes or Brakes(terms.pauses_s)
         self._first_poll_s = first_poll_s(ledger)
         self.report = SubmitReport()
         self.failure: BaseException | None = None
