@@ -6,6 +6,8 @@ Imports nothing from the project.
 
 from typing import Protocol
 
+LATE_S = 0.1  # a turn used later than that is given up for another: turns that were overslept add up to a burst
+
 
 class Pace(Protocol):
     """A shared rate limit. Both methods are called from several threads at once and may block briefly."""

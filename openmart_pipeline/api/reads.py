@@ -6,6 +6,7 @@ Imports everything else in `api` but `client` and `submit`.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +16,7 @@ import httpx
 
 from openmart_pipeline.api.errors import ReadFailed, Throttled
 from openmart_pipeline.api.models import BatchStatus, CreditBalance, DenyKind, TaskResult, TaskState
-from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.api.pace import LATE_S, UNPACED, Pace
 from openmart_pipeline.api.retrying import RetryBounds, with_retries
 from openmart_pipeline.api.transport import Answer, BrokenExchange, Transport, how_it_ended
 from openmart_pipeline.api.verdicts import Transient, read_verdict
@@ -146,9 +147,15 @@ class Reader:
     async def _take_turn(self) -> None:
         if self._pace is UNPACED:
             return
-        # In a thread, because a shared pace may wait for its store.
-        if (wait_s := await asyncio.to_thread(self._pace.next_slot)) > 0:
+        late_s = LATE_S
+        while True:
+            # In a thread, because a shared pace may wait for its store.
+            wait_s = await asyncio.to_thread(self._pace.next_slot)
+            begun_s = time.monotonic()
             await asyncio.sleep(wait_s)
+            if time.monotonic() - begun_s <= wait_s + late_s:
+                return
+            late_s *= 2  # on a machine that is always late a read is slow, not for ever
 
 
 def pause_s(error: Throttled, bounds: RetryBounds) -> float:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
 from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits, Throttled
 from openmart_pipeline.api.models import Submission, TaskRequest
-from openmart_pipeline.api.pace import Pace
+from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger import moves, owed, sending
@@ -252,8 +252,15 @@ class _Run:
 
     def _wait_for_turn(self) -> bool:
         """Wait out pauses and take a slot of the request rate, before the intent is committed."""
-        self._brakes.wait(self._stopping)
-        return not self._stopping.wait(0 if self._stopping.is_set() else self._pace.next_slot())
+        late_s = LATE_S
+        while not self._stopping.is_set():
+            self._brakes.wait(self._stopping)
+            wait_s = self._pace.next_slot()
+            begun = time.monotonic()
+            if not self._stopping.wait(wait_s) and time.monotonic() - begun <= wait_s + late_s:
+                return True
+            late_s *= 2
+        return False
 
     def _claim(self) -> Claim | None:
         """Commit the intent for the next batch; None when there is nothing to do for this worker."""

@@ -29,6 +29,7 @@ class Request:
 class Visit:
     connection: socket.socket
     closing: threading.Event
+    request: Request | None = None  # the one being answered
 
 
 def says(status: int, body: bytes | object = b"", headers: dict[str, str] | None = None) -> Step:
@@ -63,6 +64,16 @@ def hangs(visit: Visit) -> bool:
 def then(*steps: Step) -> Step:
     def step(visit: Visit) -> bool:
         return all(one(visit) for one in steps)
+
+    return step
+
+
+def by_method(**steps: Step) -> Step:
+    """Answer a POST in one way and a GET in another: `by_method(POST=resets, GET=says(200, balance))`."""
+
+    def step(visit: Visit) -> bool:
+        assert visit.request is not None
+        return steps[visit.request.method](visit)
 
     return step
 
@@ -160,6 +171,7 @@ class ScriptedServer:
                 with self._lock:
                     self.requests.append(request)
                     step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
+                visit.request = request
                 going_on = step(visit)
         connection.close()
 

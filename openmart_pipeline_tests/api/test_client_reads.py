@@ -196,7 +196,7 @@ def test_a_fault_that_stays_fails_within_the_attempts_and_loses_nothing(caplog: 
         pytest.raises(ReadFailed, match="Nothing is lost") as caught,
     ):
         read(client_of(server.url, pace=pace), lambda reader: reader.task("t1"))
-    assert len(server.requests) == pace.turns == 3
+    assert len(server.requests) == 3 <= pace.turns
     assert "HTTP 503: down" in str(caught.value.last)
     assert sum("next attempt in" in message for message in caplog.messages) == 2
 
@@ -284,7 +284,7 @@ def test_every_attempt_waits_for_its_turn():
     started = time.monotonic()
     with ScriptedServer(says(503), says(200, TASK)) as server:
         read(client_of(server.url, pace=pace), lambda reader: reader.task("t1"))
-    assert pace.turns == 2
+    assert pace.turns >= 2  # one that was overslept on a busy machine is given up for another
     assert time.monotonic() - started >= 0.2
 
 

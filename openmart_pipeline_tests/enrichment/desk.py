@@ -129,6 +129,10 @@ class Desk:
         plans.apply_reask(self.ledger, plan_id, reask, lifetimes or Lifetimes())
         plans.make_current(self.ledger, plan_id)
         plans.set_quote(self.ledger, plan_id, quote="{}", credits_=None)
+        return self.current_plan(key)
+
+    def current_plan(self, key: str = "a.csv") -> Plan:
+        """The plan that would be bought for a file."""
         plan = plans.current_plan(self.ledger, key)
         assert plan is not None
         return plan
@@ -237,6 +241,23 @@ class Desk:
     def states(self) -> list[str]:
         """The states of all batches, by number."""
         return [batch.state for batch in self.batches()]
+
+    def tracking_ids(self, batch_no: int) -> list[str]:
+        """What a batch's tasks are called on the wire."""
+        query = sa.select(schema.tasks.c.tracking_id).where(schema.tasks.c.batch_no == batch_no)
+        with self.ledger.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def asked_in(self, batch_no: int) -> list[str]:
+        """The domains that a batch asks about, in order."""
+        query = (
+            sa.select(schema.questions.c.domain)
+            .join(schema.tasks, schema.tasks.c.question_id == schema.questions.c.question_id)
+            .where(schema.tasks.c.batch_no == batch_no)
+            .order_by(schema.tasks.c.position)
+        )
+        with self.ledger.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def tasks(self, batch_no: int | None = None) -> dict[str, int]:
         """How many tasks are in which state."""

@@ -86,7 +86,7 @@ class SharedPace:
             if not self._slots:
                 self._slots = self._reserve()
             slot = self._slots.pop(0)
-        return max(0.0, (slot - now).total_seconds())
+        return max(0.0, (slot - self._ledger.clock()).total_seconds())
 
     def pause(self, seconds: float) -> None:
         """Let nobody on this ledger send before so many seconds have passed."""
