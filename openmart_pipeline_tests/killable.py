@@ -141,8 +141,8 @@ def _child(order: dict[str, Any], report: int) -> None:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # ... this is no goodbye
     with at_work(Path(order["data_dir"]), order["url"], **order.get("settings", {})) as (work, buyer):
         work.ledger.clock = steps.in_transactions(work.ledger.clock)
-        work = replace(work, warehouse=HeardWarehouse(work.data, steps))
-        whole_run(work, buyer, order["key"], on_event=steps, **order.get("choices", {}))
+        heard = replace(work, warehouse=HeardWarehouse(work.data, steps))
+        whole_run(heard, buyer, order["key"], on_event=steps, **order.get("choices", {}))
     os.write(report, json.dumps(steps.seen).encode())
 
 

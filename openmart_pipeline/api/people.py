@@ -7,7 +7,7 @@ Imports `wire` only.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from openmart_pipeline.api.wire import JsonValue, parsed, text_of
+from openmart_pipeline.api.wire import JsonValue, parsed, parsed_if_damaged, text_of
 
 _ODDITIES_LIMIT = 20  # enough to see the pattern; a list of a million non-objects must not become a report
 
@@ -77,7 +77,7 @@ def _document(raw: bytes, oddities: _Oddities) -> JsonValue:
     except ValueError:
         pass
     try:
-        document = parsed(raw.decode("utf-8", errors="replace").encode())
+        document = parsed_if_damaged(raw)
     except ValueError:
         oddities.note("answer", "not JSON")
         return None

@@ -20,7 +20,7 @@ from openmart_pipeline.api.pace import LATE_S, UNPACED, Pace
 from openmart_pipeline.api.retrying import RetryBounds, with_retries
 from openmart_pipeline.api.transport import Answer, BrokenExchange, Transport, how_it_ended
 from openmart_pipeline.api.verdicts import Transient, read_verdict
-from openmart_pipeline.api.wire import JsonValue, parsed, text_of
+from openmart_pipeline.api.wire import JsonValue, parsed_if_damaged, text_of
 
 T = TypeVar("T")
 
@@ -178,14 +178,14 @@ def _segment(vendor_id: str) -> str:
 
 
 def _object(raw: bytes) -> dict[str, JsonValue]:
-    document = parsed(raw)
+    document = parsed_if_damaged(raw)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  # a value from outside, not a caller's type
     return document
 
 
 def _ids(raw: bytes) -> list[str]:
-    document = parsed(raw)
+    document = parsed_if_damaged(raw)
     if isinstance(document, dict):
         document = document.get("task_ids")
     if not isinstance(document, list):

@@ -11,7 +11,7 @@ from openmart_pipeline.api.errors import NotSent, OutcomeUnknown
 from openmart_pipeline.api.models import BatchStatus, Submission, TaskRequest
 from openmart_pipeline.api.transport import Answer, OutgoingBody, Transport, how_it_ended
 from openmart_pipeline.api.verdicts import MAY_BE_PAID, submit_verdict
-from openmart_pipeline.api.wire import JsonValue, object_of, parsed, text_of
+from openmart_pipeline.api.wire import JsonValue, object_of, parsed_if_damaged, text_of
 
 SUBMIT_PATH = "/api/v1/task/batch/find_people"
 MAX_TASKS = 100  # per batch (API section 1)
@@ -82,7 +82,7 @@ async def post_once(transport: Transport, body: OutgoingBody, *, deadline_s: flo
 
 def _submission(transport: Transport, answer: Answer) -> Submission | None:
     try:
-        document = parsed(bytes(answer.body))
+        document = parsed_if_damaged(bytes(answer.body))
     except ValueError:
         return None
     if isinstance(document, list) and len(document) == 1:

@@ -23,7 +23,7 @@ from openmart_pipeline.api.connections import (
     what_broke,
 )
 from openmart_pipeline.api.server_time import ServerTime
-from openmart_pipeline.api.wire import object_of, one_line, parsed, text_of
+from openmart_pipeline.api.wire import object_of, one_line, parsed_if_damaged, text_of
 
 MAX_ANSWER_BYTES = 64 * 2**20  # answers of 10 MB occur; beyond this one answer could exhaust the machine
 _USER_AGENT = "openmart-pipeline"
@@ -169,7 +169,7 @@ class Transport:
     def words(self, answer: Answer) -> str:
         """Return what the server said as one line of capped length: its `detail` if it gave one."""
         try:
-            detail = text_of(object_of(parsed(bytes(answer.body))).get("detail"))
+            detail = text_of(object_of(parsed_if_damaged(bytes(answer.body))).get("detail"))
         except ValueError:
             detail = None
         return self._without_key(one_line(detail.encode() if detail else bytes(answer.body)))

@@ -32,6 +32,19 @@ def parsed(body: bytes) -> JsonValue:
     return value
 
 
+def parsed_if_damaged(body: bytes) -> JsonValue:
+    """Return the JSON of a body, bytes that are no UTF-8 replaced: an id must not be lost over somebody's name.
+
+    Raises:
+        ValueError: as `parsed`, but for those bytes.
+
+    """
+    try:
+        return parsed(body)
+    except UnicodeDecodeError:
+        return parsed(body.decode("utf-8", errors="replace").encode())
+
+
 def storable(text: str) -> str:
     """Return the text with NUL and lone surrogates replaced by U+FFFD, so that every store takes it."""
     return _UNSTORABLE.sub(_REPLACEMENT, text)

@@ -225,7 +225,7 @@ class Collector:
         tracking_id = result.tracking_id
         if tracking_id is None or tracking_id not in reading.expected.tracking_ids:
             reason = "no tracking id" if tracking_id is None else "a tracking id that is not of this batch"
-            if tracking_id is not None and self._ledger.is_own(tracking_id):
+            if tracking_id is not None and self._is_of_another_batch(reading.batch, tracking_id):
                 reason = collecting.FOREIGN
                 reading.listed -= 1  # takes no place among the batch's own: one of those may still be missing
             return Stray(result.task_id, tracking_id, reason, result.raw)
@@ -238,6 +238,11 @@ class Collector:
             state = TaskState.ERRORED if result.state == ServerState.ERRORED else TaskState.CANCELLED
             return self._ended(result, tracking_id, state, note=f"the server says {result.state}")
         return self._ended(result, tracking_id, TaskState.FOUND, note=None)
+
+    def _is_of_another_batch(self, batch: Batch, tracking_id: str) -> bool:
+        """Whether the ledger gave the id to another batch. One of this batch that came back changed is none."""
+        of_this_batch = self._ledger.tracking_id(batch.batch_no, 0).removesuffix("0")
+        return self._ledger.is_own(tracking_id) and not tracking_id.startswith(of_this_batch)
 
     def _ended(self, result: TaskResult, tracking_id: str, state: TaskState, *, note: str | None) -> Ended:
         read = read_people(result.raw)

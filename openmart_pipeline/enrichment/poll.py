@@ -65,7 +65,7 @@ def wait_longer(ledger: Ledger, batch: Batch, patience: Patience, *, why: str) -
     if batch.state is not BatchState.STUCK and age > patience.stuck_after and batch.polls >= patience.stuck_polls:
         reason = f"{why} for {age.total_seconds() / 3600:.1f} h"
         with contextlib.suppress(MoveRefused):
-            collecting.age(ledger, batch, next_poll_s=POLL_DAILY_S, reason=reason)
+            collecting.age(ledger, batch, next_poll_s=0, reason=reason)  # due at once: what has ended is read
     else:
         collecting.not_ready(ledger, batch, next_poll_s=next_poll_s(ledger, batch))
 
@@ -74,6 +74,8 @@ async def ask(
     ledger: Ledger, reader: Reader, batch: Batch, patience: Patience, key_hash: str, report: PollReport
 ) -> bool:
     """Ask about one held batch and record the answer; return whether its results can be read now.
+
+    Of a stuck batch, what has ended by now can: one task that never ends must not keep the others from their rows.
 
     Raises:
         StopAll: the key or the account is refused: no further read will do better.
@@ -99,7 +101,7 @@ async def ask(
     if not status.is_ready:
         report.waiting += 1
         wait_longer(ledger, batch, patience, why="not ready")
-        return False
+        return batch.state is BatchState.STUCK
     report.ready += 1
     try:
         collecting.ready(ledger, batch)
@@ -119,7 +121,8 @@ def poll_due(
 ) -> PollReport:
     """Ask about every batch that is due, oldest first, for at most `budget_s` seconds; collect nothing.
 
-    The sensor's round: it never holds more than `at_once` batches, so what it has no time for stays due.
+    The sensor's round: it never holds more than `at_once` batches, so what it has no time for stays due. Stuck
+    batches are left to a collecting run, which reads what of them has ended.
     """
     return asyncio.run(_poll_due(ledger, client, patience, key_hash, time.monotonic() + budget_s, at_once))
 
@@ -128,10 +131,9 @@ async def _poll_due(
     ledger: Ledger, client: OpenmartClient, patience: Patience, key_hash: str, until: float, at_once: int
 ) -> PollReport:
     report = PollReport()
-    waiting = (BatchState.SUBMITTED, BatchState.STUCK)
     async with client.reader() as reader:
         while time.monotonic() < until:
-            held = holding.hold_due(ledger, limit=at_once, hold_s=HOLD_S, states=waiting)
+            held = holding.hold_due(ledger, limit=at_once, hold_s=HOLD_S, states=(BatchState.SUBMITTED,))
             if not held:
                 return report
             try:
@@ -144,6 +146,7 @@ async def _poll_due(
                 break
     now = ledger.clock()
     report.left = sum(
-        batch.next_poll_at is not None and batch.next_poll_at <= now for batch in collecting.open_batches(ledger)
+        batch.state is BatchState.SUBMITTED and batch.next_poll_at is not None and batch.next_poll_at <= now
+        for batch in collecting.open_batches(ledger)
     )
     return report

@@ -67,6 +67,7 @@ class Terms:
     submit_timeout_s: float = SUBMIT_TIMEOUT_S
     pauses_s: Sequence[float] = PAUSES_S
     brakes: Brakes | None = None  # the run's, where it buys several plans; None: this plan's own
+    outcome_retry_s: float = OUTCOME_RETRY_S
 
 
 def submit_plan(
@@ -424,7 +425,7 @@ class _Run:
                     f"record it yet ({error.orig}): free some space and leave this running",
                 )
                 self.end(Stop.DISK, f"The ledger could not be written ({error.orig}). Nothing more is sent.")
-                time.sleep(OUTCOME_RETRY_S)
+                time.sleep(self._terms.outcome_retry_s)
             else:
                 return True
 

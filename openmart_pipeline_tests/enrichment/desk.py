@@ -26,7 +26,7 @@ from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.owners import Owner
-from openmart_pipeline.enrichment.poll import Patience
+from openmart_pipeline.enrichment.poll import Patience, PollReport, poll_due
 from openmart_pipeline.enrichment.prices import CREDITS, Budget, Price, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.questions import BOTH, Access, Ask, Question
@@ -186,6 +186,17 @@ class Desk:
         """A collecting run over everything."""
         return Collector(self.ledger, self.client, PRICES, key_hash=key_hash, patience=patience, **more)
 
+    def poll(self, *, patience: Patience | None = None, budget_s: float = 30.0, **more: Any) -> PollReport:
+        """Ask about what is due, as the daemon's sensor does."""
+        return poll_due(
+            self.ledger,
+            self.client,
+            patience=patience or Patience(),
+            key_hash=KEY_HASH,
+            budget_s=budget_s,
+            **more,
+        )
+
     def collect(self, *, patience_s: float = 5.0, **more: Any) -> CollectReport:
         """Collect until nothing is expected any more."""
         return self.collector(**more).run(patience_s=patience_s)
@@ -250,14 +261,21 @@ class Desk:
 
     def asked_in(self, batch_no: int) -> list[str]:
         """The domains that a batch asks about, in order."""
-        query = (
-            sa.select(schema.questions.c.domain)
-            .join(schema.tasks, schema.tasks.c.question_id == schema.questions.c.question_id)
-            .where(schema.tasks.c.batch_no == batch_no)
-            .order_by(schema.tasks.c.position)
+        query = sa.select(schema.questions.c.domain).join(
+            schema.tasks, schema.tasks.c.question_id == schema.questions.c.question_id
         )
         with self.ledger.read() as connection:
-            return list(connection.execute(query).scalars())
+            in_order = query.where(schema.tasks.c.batch_no == batch_no).order_by(schema.tasks.c.position)
+            return list(connection.execute(in_order).scalars())
+
+    def asked_of(self, plan: Plan) -> list[str]:
+        """The domains that a plan asks about, in order."""
+        query = sa.select(schema.questions.c.domain).join(
+            schema.asks, schema.asks.c.question_id == schema.questions.c.question_id
+        )
+        with self.ledger.read() as connection:
+            in_order = query.where(schema.asks.c.plan_id == plan.plan_id).order_by(schema.asks.c.position)
+            return list(connection.execute(in_order).scalars())
 
     def tasks(self, batch_no: int | None = None) -> dict[str, int]:
         """How many tasks are in which state."""

@@ -12,10 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.pace import UNPACED
 from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.steps import Buyer
 from openmart_pipeline_tests.enrichment.desk import Desk, asks
-from openmart_pipeline_tests.simulator_process import SimulatorProcess
+from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 
 
 class Shop:
@@ -70,6 +73,14 @@ class Heard:
     def said(self, step: str) -> list[str]:
         """What was said at such steps."""
         return [detail for heard, _, detail in self.events if heard == step]
+
+
+def quick_buyer(shop: Shop) -> Buyer:
+    """A buyer whose retries are as quick as the desk's: for tests that need files and a warehouse too."""
+    return Buyer(
+        client=OpenmartClient(shop.url, API_KEY, first_retry_wait_s=0.02, read_attempts=3, retry_after_cap_s=0.2),
+        pace=UNPACED,
+    )
 
 
 def in_batches(desk: Desk, sizes: list[int], key: str = "a.csv") -> Plan:

@@ -134,7 +134,7 @@ def test_what_was_bought_is_collected_after_the_breaker(desk: Desk, shop: Shop) 
         (says(200, b""), "HTTP 200:"),
         (says(200, {"submit_for": "find_people", "queue": 7}), '"queue": 7'),
         (says(200, b"x" * 2_000_000), "HTTP 200: xxx"),
-        (says_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"batch_id\":\"18"), 'HTTP 200: {"batch_id":"18'),
+        (says_raw(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"batch_id":"18'), 'HTTP 200: {"batch_id":"18'),
     ],
     ids=["truncated", "HTML", "empty", "no id", "2 MB", "broken off"],
 )  # fmt: skip

@@ -24,20 +24,15 @@ from openmart_pipeline_tests.money import (
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 COMPANIES = 130  # two batches
-# Every step of the way of the data, those of the money path at their first and last time in a run of two batches.
-BEFORE_BUYING = [
-    ("companies_half", 1), ("companies_committed", 1), ("in_transaction", 1), ("in_transaction", 2), ("plan_half", 1),
-    ("plan_committed", 1), ("planned", 1),
-]  # fmt: skip
-AROUND_THE_POST = [("claimed", 1), ("claimed", 2), ("journaled", 1), ("journaled", 2), ("answered", 1), ("answered", 2)]
+# Every step of the way of the data; the soak kills at many more moments.
+BEFORE_BUYING = [("companies_half", 1), ("in_transaction", 2), ("plan_half", 1), ("planned", 1)]
+AROUND_THE_POST = [("claimed", 1), ("claimed", 2), ("journaled", 1), ("answered", 1), ("answered", 2)]
 WHILE_OTHERS_ARE_SENT = [
-    ("accepted", 1), ("accepted", 2), ("polled", 1), ("polled", 2), ("ids_read", 1), ("ids_read", 2),
-    ("answer_read", 1), ("answer_read", 60), ("answer_read", 130), ("stored", 1), ("stored", 60), ("stored", 130),
-    ("settled", 1), ("settled", 2), ("in_transaction", 4), ("in_transaction", 6),
+    ("accepted", 1), ("accepted", 2), ("polled", 1), ("ids_read", 1), ("answer_read", 1), ("answer_read", 130),
+    ("stored", 60), ("settled", 1), ("settled", 2),
 ]  # fmt: skip
 AFTER_COLLECTING = [
-    ("answers_half", 1), ("answers_committed", 1), ("loaded", 1), ("publish_marked", 1), ("publish_copied", 1),
-    ("publish_replaced", 1), ("published", 1),
+    ("answers_half", 1), ("answers_committed", 1), ("publish_copied", 1), ("publish_replaced", 1), ("published", 1),
 ]  # fmt: skip
 
 

@@ -158,7 +158,8 @@ def due_for_collecting(ledger: Ledger) -> list[str]:
     """Return the files that a collecting run would bring forward, oldest readiness first.
 
     A file is due when answers wait and nothing more is coming soon, when a quarter of what is open is ready, when
-    anything waited long enough, or when answers that others collected are not in its contacts yet.
+    anything waited long enough, when a stuck batch is to be looked at again, or when answers that others collected
+    are not in its contacts yet.
     """
     now = ledger.clock()
     by_state = {
@@ -185,9 +186,19 @@ def due_for_collecting(ledger: Ledger) -> list[str]:
         waited = now - max(first_ready_at, loaded_at or first_ready_at)
         if not coming or (4 * ready >= ready + coming and waited >= QUARTER_AFTER) or waited >= ANY_AFTER:
             due[key] = first_ready_at
-    for key in due_for_loading(ledger):
+    for key in (*_with_stuck_batches_due(ledger), *due_for_loading(ledger)):
         due.setdefault(key, now)
     return sorted(due, key=lambda key: (due[key], key))
+
+
+def _with_stuck_batches_due(ledger: Ledger) -> list[str]:
+    query = (
+        sa.select(batches.c.partition_key)
+        .where(batches.c.state == BatchState.STUCK, batches.c.next_poll_at <= ledger.clock())
+        .distinct()
+    )
+    with ledger.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def due_for_loading(ledger: Ledger) -> list[str]:
