@@ -88,7 +88,7 @@ async def ask(
     except Gone:
         if batch.key_hash != key_hash:
             report.other_key.append(batch.batch_no)
-            collecting.not_ready(ledger, batch, next_poll_s=POLL_DAILY_S)
+            collecting.not_ready(ledger, batch, next_poll_s=GONE_POLL_S)
         else:
             report.gone += 1
             with contextlib.suppress(MoveRefused):  # another process heard the same, and said so first

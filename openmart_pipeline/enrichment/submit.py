@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
 from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits, Throttled
-from openmart_pipeline.api.models import Submission, TaskRequest
+from openmart_pipeline.api.models import CreditBalance, Submission, TaskRequest
 from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
 from openmart_pipeline.enrichment.journal import SubmissionJournal
@@ -205,7 +205,7 @@ class _Run:
 
     def _account_is_in_order(self) -> bool:
         """Check key, address, clock and balance with one free read, before the first intent."""
-        balance: int | None = None
+        balance: CreditBalance | None = None
         try:
             balance = asyncio.run(_balance(self._client))
         except (KeyRefused, OutOfCredits) as error:
@@ -224,8 +224,16 @@ class _Run:
                 "day and deadlines by the clock, so nothing was bought. Set the clock, then start again.",
             )
             return False
-        floor = self._terms.balance_floor
-        if floor is not None and balance is not None and balance < floor:
+        return balance is None or self._is_above_floor(balance)
+
+    def _is_above_floor(self, account: CreditBalance) -> bool:
+        floor, balance = self._terms.balance_floor, account.balance
+        if floor is None or account.is_unlimited:
+            return True
+        if balance is None:
+            self.report.warnings.append("The server names no balance that can be read, so no floor binds.")
+            return True
+        if balance < floor:
             self.end(
                 Stop.BUDGET,
                 f"The account's balance is {balance:,} credits, below the floor of {floor:,.0f} "
@@ -456,10 +464,9 @@ class _Run:
             )
 
 
-async def _balance(client: OpenmartClient) -> int | None:
+async def _balance(client: OpenmartClient) -> CreditBalance:
     async with client.reader() as reader:
-        balance = await reader.credit_balance()
-    return None if balance.is_unlimited else balance.balance
+        return await reader.credit_balance()
 
 
 def _on_the_wire(task: sending.ClaimedTask, terms: Terms) -> TaskRequest:

@@ -277,6 +277,10 @@ class Desk:
             in_order = query.where(schema.asks.c.plan_id == plan.plan_id).order_by(schema.asks.c.position)
             return list(connection.execute(in_order).scalars())
 
+    def asks_of(self, plan: Plan) -> list[Ask]:
+        """What a plan asks, as another file would ask it."""
+        return [ask(domain) for domain in self.asked_of(plan)]
+
     def tasks(self, batch_no: int | None = None) -> dict[str, int]:
         """How many tasks are in which state."""
         query = sa.select(schema.tasks.c.state, sa.func.count()).group_by(schema.tasks.c.state)

@@ -4,6 +4,7 @@ One process serves all tests of a session, so every count here starts where the 
 is new to it. No fixtures and no claims here.
 """
 
+import collections
 import threading
 import time
 import uuid
@@ -73,6 +74,18 @@ class Heard:
     def said(self, step: str) -> list[str]:
         """What was said at such steps."""
         return [detail for heard, _, detail in self.events if heard == step]
+
+
+def densest_second(times: list[float]) -> int:
+    """The most of these instants, in order, that lie within one second."""
+    window = collections.deque[float]()
+    most = 0
+    for at in times:
+        window.append(at)
+        while window[0] <= at - 1:
+            window.popleft()
+        most = max(most, len(window))
+    return most
 
 
 def quick_buyer(shop: Shop) -> Buyer:

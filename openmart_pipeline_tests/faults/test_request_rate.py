@@ -1,13 +1,12 @@
 """F7, F31: all processes on a ledger together ask as often as OPENMART_REQUESTS_PER_S allows, and no oftener."""
 
-import collections
 import os
 import signal
 import time
 import uuid
 from pathlib import Path
 
-from openmart_pipeline_tests.faults.shop import Shop
+from openmart_pipeline_tests.faults.shop import Shop, densest_second
 from openmart_pipeline_tests.killable import Template
 from openmart_pipeline_tests.money import assert_accounts_agree, at_work, batch_states, company_file
 
@@ -16,17 +15,6 @@ COMPANIES = 30
 # Turns are spaced evenly; how long a request then is on its way varies by tenths of a second on a busy machine. Two
 # processes that did not know of each other would come to twice the rate, turns that were overslept to more.
 DENSEST = RATE * 1.5
-
-
-def densest_second(times: list[float]) -> int:
-    window = collections.deque[float]()
-    most = 0
-    for at in times:
-        window.append(at)
-        while window[0] <= at - 1:
-            window.popleft()
-        most = max(most, len(window))
-    return most
 
 
 def test_two_processes_buying_and_collecting_keep_the_rate_together(tmp_path: Path, shop: Shop) -> None:

@@ -15,7 +15,9 @@ from openmart_pipeline.enrichment.ledger.schema import batches
 from openmart_pipeline.enrichment.ledger.states import ASKABLE, BatchState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
-MOST_AHEAD = dt.timedelta(days=2)  # the longest pause between two questions is a day
+# Nothing is put off further: where it seems so, the clock was ahead and has been set back.
+MOST_AHEAD = dt.timedelta(hours=10)  # nine hours is the longest pause between two questions about a batch ...
+STUCK_MOST_AHEAD = dt.timedelta(days=2)  # ... that is not stuck; about one that is, a day
 
 
 def hold_due(
@@ -36,8 +38,11 @@ def hold_due(
     now = ledger.clock()
     is_due = sa.and_(
         batches.c.state.in_(states),
-        # Nothing is put off that far: where it seems so, the clock was ahead and has been set back.
-        sa.or_(batches.c.next_poll_at <= now, batches.c.next_poll_at > now + MOST_AHEAD),
+        sa.or_(
+            batches.c.next_poll_at <= now,
+            batches.c.next_poll_at > now + STUCK_MOST_AHEAD,
+            sa.and_(batches.c.state != BatchState.STUCK, batches.c.next_poll_at > now + MOST_AHEAD),
+        ),
     )
     query = sa.select(batches.c.batch_no).where(is_due).order_by(batches.c.next_poll_at).limit(limit)
     looks = [query]

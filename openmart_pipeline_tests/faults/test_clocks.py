@@ -1,0 +1,96 @@
+"""F18: our clock is wrong, or another than the server's: nothing is sent again, given up early or waited for in vain."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from openmart_pipeline.enrichment.ledger.sharing import SharedPace
+from openmart_pipeline.enrichment.poll import Patience
+from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline_tests.enrichment.desk import Clock, Desk, desk_at
+from openmart_pipeline_tests.faults.shop import Shop, in_batches
+from openmart_pipeline_tests.money import assert_accounts_agree
+
+DAY_BACK, YEAR_AHEAD = {"days": -1}, {"days": 365}
+
+
+@pytest.mark.parametrize("moved", [DAY_BACK, YEAR_AHEAD], ids=["a day back", "a year ahead"])
+def test_a_clock_that_jumps_between_buying_and_collecting_changes_nothing(
+    desk: Desk, shop: Shop, moved: dict[str, float]
+) -> None:
+    """Paid once, polled at once, not stuck and not expired, and due again with the clock set right."""
+    shop.behave(processing_s=3600)
+    plan = in_batches(desk, [2, 2])
+    desk.buy(plan)
+    desk.clock.move(**moved)
+    desk.buy(plan)
+    for _ in range(3):
+        desk.poll(patience=Patience())
+    assert desk.states() == ["submitted", "submitted"]
+    desk.clock.move(**{unit: -by for unit, by in moved.items()})
+    shop.simulator.make_ready()
+    desk.clock.move(minutes=2)
+    desk.collect()
+    assert desk.states() == ["collected", "collected"]
+    assert_accounts_agree(desk, shop.simulator, since=shop.since)
+    assert shop.submits == 2
+
+
+@pytest.mark.parametrize("moved", [DAY_BACK, YEAR_AHEAD], ids=["a day back", "a year ahead"])
+def test_a_clock_that_jumps_while_buying_makes_no_wait_negative_or_endless(
+    desk: Desk, shop: Shop, moved: dict[str, float]
+) -> None:
+    """With the shared pace and its turns in memory, a pause asked for, and batches due for their first poll."""
+    desk.pace = SharedPace(desk.ledger, 50)
+    plan = in_batches(desk, [1] * 6)
+    shop.fails(**{"429_before_creating": shop.nth(2)})
+    shop.behave(retry_after="absent")
+
+    def jumps(step: str, *_: object) -> None:
+        if step == "accepted" and not jumped:
+            jumped.append(step)
+            desk.clock.move(**moved)
+
+    jumped: list[str] = []
+    assert desk.buy(plan, concurrency=1, on_event=jumps).stop is Stop.DONE
+    desk.collect(patience_s=20)
+    assert set(desk.states()) == {"unsent", "collected"}
+    assert_accounts_agree(desk, shop.simulator, since=shop.since)
+
+
+@pytest.mark.parametrize(("offset_s", "stop"), [(-700, Stop.CLOCK), (700, Stop.CLOCK), (500, Stop.DONE)])
+def test_nothing_is_bought_while_the_clocks_differ_by_more_than_ten_minutes(
+    desk: Desk, shop: Shop, offset_s: float, stop: Stop
+) -> None:
+    """By the server's own Date header; the sentence says by how much, and what to do."""
+    plan = in_batches(desk, [2])
+    shop.behave(date_offset_s=offset_s)
+    report = desk.buy(plan)
+    assert (report.stop, shop.submits) == (stop, int(stop is Stop.DONE))
+    if stop is Stop.CLOCK:
+        assert "differ by 12 minutes" in report.sentence
+        assert "Set the clock" in report.sentence
+        shop.behave(date_offset_s=0)
+        assert desk.buy(plan).stop is Stop.DONE
+    assert_accounts_agree(desk, shop.simulator, since=shop.since)
+
+
+class Elsewhere(Clock):
+    """The same instants, told in a zone far from UTC."""
+
+    def __call__(self) -> dt.datetime:
+        return super().__call__().astimezone(dt.timezone(dt.timedelta(hours=-11)))
+
+
+def test_a_clock_that_tells_another_zone_changes_neither_day_nor_order(tmp_path: Path, shop: Shop) -> None:
+    with desk_at(tmp_path, shop.url) as here:
+        plan = in_batches(here, [2, 2])
+        here.buy(plan, budget={"in_total": 66})
+    with desk_at(tmp_path, shop.url, clock=Elsewhere()) as there:
+        there.buy(plan)
+        there.clock.move(seconds=5)
+        there.collect()
+        assert set(there.states()) == {"collected"}
+        assert {batch.budget_day for batch in there.batches()} == {dt.datetime.now(dt.UTC).date().isoformat()}
+        assert_accounts_agree(there, shop.simulator, since=shop.since)
