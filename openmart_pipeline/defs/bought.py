@@ -29,9 +29,9 @@ from openmart_pipeline.defs.waiting import what_waits
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import owed, plans, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.submit import SubmitReport
 from openmart_pipeline.enrichment.words import plural
 
 _FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run

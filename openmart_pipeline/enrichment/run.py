@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import CollectReport
+from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
-from openmart_pipeline.enrichment.submit import SubmitReport
 from openmart_pipeline.enrichment.workers import Worker
 
 # What says nothing about the next file: each has a plan and an approved limit of its own.

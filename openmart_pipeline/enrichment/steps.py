@@ -30,6 +30,7 @@ from openmart_pipeline.enrichment.ledger import experience, moves, owed, plans, 
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList, keepable
+from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.plan import Quote, Speed, quoted
 from openmart_pipeline.enrichment.poll import Patience, PollReport, poll_due
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
@@ -37,7 +38,7 @@ from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.question_settings import QuestionSettings
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.submit import SubmitReport, Terms, submit_plan
+from openmart_pipeline.enrichment.submit import Terms, submit_plan
 from openmart_pipeline.enrichment.warehouse import CompanyCounts, LoadCounts, PublishedInfo, Warehouse
 
 SUBMIT_S_GUESS = 26.0  # what the route takes, until this ledger knows better (API section 1)

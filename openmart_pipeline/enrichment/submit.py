@@ -1,15 +1,17 @@
 """The one place that spends: every gate before a POST, the POST, and what each answer to it means.
 
 Lives here: the only call of `client.submit` in the project. What an error means is in `rules`, pauses and breaker are
-in `brakes`. Imports the ledger, the journal and `api`; nothing that shows anything to anybody.
+in `brakes`, recording what came of it is in `outcomes`. Imports the ledger, the journal and `api`; nothing that shows
+anything to anybody.
 """
 
 import asyncio
+import functools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -20,10 +22,10 @@ from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger import moves, owed, sending
-from openmart_pipeline.enrichment.ledger.experience import first_poll_s
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.outcomes import OUTCOME_RETRY_S, Outcomes, SubmitReport
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.recovery import refuse_on_hold
@@ -34,21 +36,6 @@ INTENT_VALID_S = 5  # an intent older than that when it is sent may look abandon
 CLOCK_SKEW_LIMIT_S = 600  # ours against the server's: budgets count by day, deadlines by our clock
 FREE_DISK_BYTES = 64 << 20  # room for the outcome of every POST in flight, in ledger and journal
 IDLE_S = 0.05  # between looks of a worker that waits for what others may give back
-OUTCOME_RETRY_S = 2  # between attempts to record an outcome on a full disk
-
-
-@dataclass(slots=True)
-class SubmitReport:
-    """What one buying run did; filled while it runs."""
-
-    accepted_batches: int = 0
-    accepted_tasks: int = 0
-    unknown_batches: list[int] = field(default_factory=list)
-    rejected_batches: list[int] = field(default_factory=list)
-    given_back_batches: int = 0
-    stop: Stop = Stop.DONE
-    sentence: str = "Everything the plan owes is bought."
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +142,15 @@ class _Run:
         self._in_flight = 0
         self._all_claimed = False
         self._brakes = terms.brakes or Brakes(terms.pauses_s)
-        self._first_poll_s = first_poll_s(ledger)
         self.report = SubmitReport()
+        self._outcomes = Outcomes(
+            ledger,
+            journal,
+            self.report,
+            on_event=self._on_event,
+            on_full_disk=functools.partial(self.end, Stop.DISK),
+            retry_s=terms.outcome_retry_s,
+        )
         self.failure: BaseException | None = None
 
     def _on_event(self, step: str, batch_no: int, tasks: int, detail: str) -> None:
@@ -331,12 +325,12 @@ class _Run:
         try:
             self._journal.sending(claim)
         except OSError as full:
-            self._record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
+            self._outcomes.record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
             self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
             return
         self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
         if time.monotonic() - claimed > INTENT_VALID_S:
-            self._record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
+            self._outcomes.record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
             return
         error: BaseException | None = None
         submission: Submission | None = None
@@ -346,12 +340,12 @@ class _Run:
             error = raised
         self._on_event("answered", claim.batch.batch_no, len(claim.tasks), "" if error is None else str(error))
         if submission is not None:
-            self._accept(claim, submission)
+            self._count(got_id=self._outcomes.accept(claim, submission))
             return
         assert error is not None
         rule = rule_for(error)
-        evidence = error.evidence if isinstance(error, OutcomeUnknown) else str(error)
-        self._record(claim, rule.record, reason=f"{error} {evidence}".strip() if rule.record == "lose" else str(error))
+        evidence = error.evidence if isinstance(error, OutcomeUnknown) else ""
+        self._outcomes.record(claim, rule.record, reason=f"{error} {evidence}".strip())
         if rule.stop is not None:
             self.end(rule.stop, f"{error} What was sent stays ours; the rest stays owed.")
             if rule is UNEXPECTED:
@@ -360,90 +354,6 @@ class _Run:
             self._hold(rule.waits, error)
         else:
             self._count(got_id=False)
-
-    def _accept(self, claim: Claim, submission: Submission) -> None:
-        evidence = submission.evidence
-        if submission.total is not None and submission.total != len(claim.tasks):
-            counts = f"the server counts {submission.total} tasks, we sent {len(claim.tasks)}"
-            self.report.warnings.append(f"Batch {claim.batch.batch_no}: {counts}. What it answers is collected.")
-            evidence = f"{counts}: {evidence}"
-        # First of all where nothing can refuse it: a ledger that breaks now must not take the id with it.
-        is_journaled = self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
-        is_recorded = self._persist(
-            claim,
-            submission.batch_id,
-            lambda: sending.accept(
-                self._ledger,
-                claim.batch,
-                vendor_batch_id=submission.batch_id,
-                evidence=evidence,
-                first_poll_s=self._first_poll_s,
-            ),
-        )
-        if not is_recorded:
-            self._record(claim, "lose", reason=f"{submission.batch_id} is another batch's id: {evidence}")
-            self._count(got_id=False)
-            return
-        if not is_journaled:
-            self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
-        with self._lock:
-            self.report.accepted_batches += 1
-            self.report.accepted_tasks += len(claim.tasks)
-        self._count(got_id=True)
-        self._on_event("accepted", claim.batch.batch_no, len(claim.tasks), submission.batch_id)
-
-    def _record(self, claim: Claim, move: str, *, reason: str) -> None:
-        record: Callable[[], None] = {
-            "give_back": lambda: sending.give_back(self._ledger, claim.batch, reason=reason),
-            "refuse": lambda: sending.refuse(self._ledger, claim.batch, reason=reason),
-            "lose": lambda: sending.lose(self._ledger, claim.batch, evidence=reason),
-        }[move]
-        self._persist(claim, None, record)
-        step = {"give_back": "given_back", "refuse": "rejected", "lose": "unknown"}[move]
-        self._journal_outcome(claim, step, detail=reason)
-        with self._lock:
-            if move == "lose":
-                self.report.unknown_batches.append(claim.batch.batch_no)
-            elif move == "refuse":
-                self.report.rejected_batches.append(claim.batch.batch_no)
-            else:
-                self.report.given_back_batches += 1
-        self._on_event(step, claim.batch.batch_no, len(claim.tasks), reason)
-
-    def _persist(self, claim: Claim, vendor_batch_id: str | None, record: Callable[[], None]) -> bool:
-        """Record an outcome, for as long as this process lives: a full disk must not lose a batch id.
-
-        Returns False only where the id is another batch's already: nothing was recorded then.
-        """
-        while True:
-            try:
-                record()
-            except moves.MoveRefused as error:
-                # Somebody took us for dead and a person decided since: the journal keeps what we know.
-                self.report.warnings.append(f"{error} (answer: {vendor_batch_id or 'no batch id'})")
-                return True
-            except sa.exc.IntegrityError:
-                return False
-            except sa.exc.OperationalError as error:
-                self._on_event(
-                    "waiting",
-                    claim.batch.batch_no,
-                    len(claim.tasks),
-                    f"batch {claim.batch.batch_no} is {vendor_batch_id or 'without an id'}, and the ledger can't "
-                    f"record it yet ({error.orig}): free some space and leave this running",
-                )
-                self.end(Stop.DISK, f"The ledger could not be written ({error.orig}). Nothing more is sent.")
-                time.sleep(self._terms.outcome_retry_s)
-            else:
-                return True
-
-    def _journal_outcome(self, claim: Claim, outcome: str, **fields: str) -> bool:
-        try:
-            self._journal.outcome(claim, outcome, **fields)
-        except OSError as error:
-            self.report.warnings.append(f"The submission journal could not be written: {error}")
-            return False
-        return True
 
     def _hold(self, why: Stop, error: BaseException) -> None:
         wait_s = self._brakes.hold(error)

@@ -25,12 +25,13 @@ from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
 from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.poll import Patience, PollReport, poll_due
 from openmart_pipeline.enrichment.prices import CREDITS, Budget, Price, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.questions import BOTH, Access, Ask, Question
-from openmart_pipeline.enrichment.submit import SubmitReport, Terms, submit_plan
+from openmart_pipeline.enrichment.submit import Terms, submit_plan
 from openmart_pipeline_tests.simulator_process import API_KEY
 
 KEY_HASH = "the tests' key"

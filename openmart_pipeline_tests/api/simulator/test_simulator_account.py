@@ -112,7 +112,9 @@ def test_requests_are_counted_by_route_and_outcome(simulator: SimulatorProcess, 
 
 
 def test_the_faults_that_fell_are_counted_by_name(simulator: SimulatorProcess, caller: Caller):
-    simulator.behave(faults={"created_then_no_batch_id": "nth:1", "poll_truncated_json": "next:2", "task_503": "next:1"})
+    simulator.behave(
+        faults={"created_then_no_batch_id": "nth:1", "poll_truncated_json": "next:2", "task_503": "next:1"}
+    )
     caller.submit(some_tasks(1))
     for _ in range(3):
         caller.status(simulator.batches()[0]["batch_id"])
