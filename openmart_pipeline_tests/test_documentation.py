@@ -1,5 +1,6 @@
-"""The README and the help: everything that can be said to the project is written down, and nothing else is."""
+"""The README, the help and the page of faults: what is written down is so, and what is so is written down."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -82,3 +83,30 @@ def test_the_help_lists_every_command_and_answers_at_once() -> None:
     assert time.monotonic() - begun < 5  # on a busy machine; what it must not do is loaded below
     assert not re.search(r"\| +(pandas|dagster|sqlalchemy|duckdb|httpx|rich)$", shown.stderr, re.MULTILINE)
     assert [name for name in COMMANDS if not re.search(rf"^  {name} ", shown.stdout, re.MULTILINE)] == []
+
+
+TESTS = ROOT / "openmart_pipeline_tests"
+FAULTS_PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+TESTS_OF_FAULTS = set(re.findall(r"`([a-z_/]+\.py::test_[a-z0-9_]+)`", FAULTS_PAGE))
+
+
+def tests_in(file: str) -> set[str]:
+    """The tests of a file, as the page names them."""
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return {f"{file}::{name}" for name in functions if name.startswith("test_")}
+
+
+def test_every_fault_names_its_tests_and_each_of_them_exists() -> None:
+    rows = [line.strip("| ").split(" | ") for line in FAULTS_PAGE.splitlines() if line.startswith("| ")]
+    tests = {cells[0]: cells[-1].split("<br>") for cells in rows if cells[-1] != "tests"}
+    assert [name for name in tests if re.fullmatch(r"F\d+", name)] == [f"F{number}" for number in range(1, 35)]
+    assert {
+        name: named for name, named in tests.items() if not {one.strip("`") for one in named} <= TESTS_OF_FAULTS
+    } == {}
+    assert TESTS_OF_FAULTS - {test for name in TESTS_OF_FAULTS for test in tests_in(name.split("::")[0])} == set()
+
+
+def test_every_test_of_a_fault_is_on_the_page() -> None:
+    files = (f"faults/{path.name}" for path in (TESTS / "faults").glob("test_*.py"))
+    assert {test for file in files for test in tests_in(file)} - TESTS_OF_FAULTS == set()

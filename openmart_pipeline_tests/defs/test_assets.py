@@ -184,6 +184,17 @@ def test_a_file_that_is_no_table_fails_with_the_sentence_for_its_owner(world):
     assert "Traceback" not in sentence
 
 
+def test_a_table_without_a_row_is_taken_with_a_warning(world):
+    key = world.file("empty.csv")
+
+    planned = world.plan(key)
+
+    assert planned.success
+    assert shown(planned, "companies")["rows"] == 0
+    said = [entry.user_message for entry in world.instance.all_logs(planned.run_id)]
+    assert any("No company is left to ask about" in message for message in said)
+
+
 def test_the_same_content_has_the_same_data_version_and_other_content_another(world):
     def versions(*domains: str) -> list[str]:
         key = world.file("accounts.csv", *domains)

@@ -1,0 +1,80 @@
+"""F19 to F21: a file that is copied, changed or deleted while its questions are under way."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, planned, whole_run
+
+
+def domains(count: int) -> list[str]:
+    of = uuid.uuid4().hex[:8]
+    return [f"{of}-{number}.com" for number in range(count)]
+
+
+def test_a_copy_is_filled_from_what_is_owned_and_a_new_version_buys_only_what_is_new(
+    tmp_path: Path, shop: Shop
+) -> None:
+    """The version that was bought stays in its copy: the warehouse can be made from it again."""
+    asked = domains(8)
+    key, copy = (company_file(tmp_path, name, asked[:5]) for name in ("a.csv", "renamed.csv"))
+    with at_work(tmp_path, shop.url) as (work, _):
+        buyer = quick_buyer(shop)
+        whole_run(work, buyer, key)
+        quote = planned(work, copy).quote
+        assert (quote.to_buy, quote.outcomes["owned"]) == (0, 5)
+        whole_run(work, buyer, copy)
+        assert work.warehouse.coverage(copy) == work.warehouse.coverage(key)
+        company_file(tmp_path, key, asked[3:])
+        assert planned(work, key).quote.to_buy == 3
+        whole_run(work, buyer, key)
+        assert sum(work.warehouse.coverage(key).values()) == 5
+        assert_accounts_agree(work, shop.simulator, since=shop.since)
+        steps.rebuild(work, run_id="rebuild")
+        assert work.warehouse.coverage(copy).keys() <= {"found", "nothing_found"}
+    assert [batch["total"] for batch in shop.charged] == [5, 3]
+
+
+def test_a_file_that_changed_after_its_quote_is_not_bought(tmp_path: Path, shop: Shop) -> None:
+    key = company_file(tmp_path, "a.csv", domains(3))
+    with at_work(tmp_path, shop.url) as (work, _):
+        planned(work, key)
+        company_file(tmp_path, key, domains(300))
+        report = steps.buy(work, quick_buyer(shop), key, credit_limit=1e6, run_id="run", approved_by="tests")
+    assert (report.stop, shop.submits) == (Stop.STALE, 0)
+    assert "The file has changed since it was planned" in report.sentence
+
+
+def test_a_file_that_is_deleted_after_the_submit_is_collected_and_loaded_all_the_same(
+    tmp_path: Path, shop: Shop
+) -> None:
+    key = company_file(tmp_path, "a.csv", domains(3))
+    with at_work(tmp_path, shop.url) as (work, _):
+        buyer = quick_buyer(shop)
+        planned(work, key)
+        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        work.data.source(key).unlink()
+        steps.collector(work, buyer, [key]).run(patience_s=5)
+        steps.load_contacts(work, key, run_id="run")
+        assert work.warehouse.coverage(key).keys() <= {"found", "nothing_found"}
+        assert_accounts_agree(work, shop.simulator, since=shop.since)
+        with pytest.raises(FileRefused, match="What was bought for it stays; put the file there to go on"):
+            steps.take_companies(work, key)
+        assert plans.current_plan(work.ledger, key) is not None
+
+
+def test_a_link_that_leads_to_itself_is_refused_and_not_listed(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    data.input.mkdir()
+    (data.input / "loop.csv").symlink_to(data.input / "loop.csv")
+    (data.input / "round").symlink_to(data.input)
+    assert list(data.listed()) == []
+    with pytest.raises(FileRefused, match=r"is not in the input folder|leads nowhere"):
+        data.version("loop.csv")
