@@ -28,6 +28,10 @@ class Brakes:
         self._not_before = 0.0  # monotonic
         self._rounds = 0
 
+    def are_on(self) -> bool:
+        """Whether nobody may send just now."""
+        return time.monotonic() < self._not_before
+
     def wait(self, stopping: threading.Event) -> None:
         """Return once sending is allowed again, or the run is stopping."""
         while (wait_s := self._not_before - time.monotonic()) > 0 and not stopping.wait(min(wait_s, 1.0)):

@@ -268,9 +268,12 @@ class _Run:
     def _claim(self) -> Claim | None:
         """Commit the intent for the next batch; None when there is nothing to do for this worker."""
         while not self._stopping.is_set():
+            self._brakes.wait(self._stopping)
             if not self._has_room_to_record():
                 return None
             with self._claiming:
+                if self._stopping.is_set() or self._brakes.are_on():
+                    continue  # what another thread gives back is not to be sent before its pause is over
                 claim = None if self._all_claimed else self._claim_next()
                 if claim is None and not self._in_flight and not self._stopping.is_set():
                     # Something may have been given back behind us; what is in flight may still be.
@@ -345,24 +348,26 @@ class _Run:
         assert error is not None
         rule = rule_for(error)
         evidence = error.evidence if isinstance(error, OutcomeUnknown) else ""
+        with self._claiming:  # before it is owed again: another thread may be waiting to claim just that
+            wait_s = 0.0 if rule.waits is None else self._hold(rule.waits, error)
+            if rule.stop is not None:
+                self.end(rule.stop, f"{error} What was sent stays ours; the rest stays owed.")
         self._outcomes.record(claim, rule.record, reason=f"{error} {evidence}".strip())
-        if rule.stop is not None:
-            self.end(rule.stop, f"{error} What was sent stays ours; the rest stays owed.")
-            if rule is UNEXPECTED:
-                raise error
-        elif rule.waits is not None:
-            self._hold(rule.waits, error)
-        else:
+        if rule is UNEXPECTED:
+            raise error
+        if isinstance(error, Throttled):
+            self._pace.pause(wait_s)  # polls and reads of every process too: the server counts them together
+        if rule.stop is rule.waits is None:
             self._count(got_id=False)
 
-    def _hold(self, why: Stop, error: BaseException) -> None:
+    def _hold(self, why: Stop, error: BaseException) -> float:
+        """Let no thread send for a while, or any more at all; return for how long, 0 where it is over."""
         wait_s = self._brakes.hold(error)
         if wait_s is None:
             self.end(why, f"{error} What was sent stays ours; the rest stays owed: start again later.")
-        else:
-            self._on_event("waiting", 0, 0, f"{error} Trying again in {wait_s:.0f} s.")
-        if isinstance(error, Throttled):
-            self._pace.pause(wait_s or 0)  # polls and reads of every process too: the server counts them together
+            return 0.0
+        self._on_event("waiting", 0, 0, f"{error} Trying again in {wait_s:.0f} s.")
+        return wait_s
 
     def _count(self, *, got_id: bool) -> None:
         trouble = self._brakes.trip(got_id=got_id)
