@@ -184,7 +184,7 @@ def test_answers_of_any_content_load_and_stay_readable_as_received(tmp_path: Pat
         assert by_fault["changed_types"][1]
         odd = findings.odd_answers(work)
         assert odd.count >= 4
-        assert odd.says.startswith("9 answers with something that could not be read")
+        assert "answers with something that could not be read" in odd.says
         assert work.warehouse.published_path.exists()
         assert_accounts_agree(work, shop.simulator, since=shop.since)
 
