@@ -18,6 +18,7 @@ from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.words import plural
 
 LINE_EVERY_S = 10  # in a log: often enough to see it live, seldom enough to read the rest
+_AGAIN = " Trying again in "
 _ENDS_A_SUBMIT = ("accepted", "unknown", "rejected", "given_back")
 
 
@@ -71,7 +72,7 @@ class Watcher:
         elif step in ("unknown", "rejected"):
             self._say(f"Batch {batch_no} ({plural(tasks, 'task')}) is {step}: {detail}")
         elif step == "waiting" and detail and (batch_no == 0 or "can't record" in detail):
-            self._say(detail)
+            self._say_waiting(detail)
 
     def _say_stopped(self, detail: str) -> None:
         """Say at once what is waited for: a person who pressed Ctrl-C must not have to guess."""
@@ -83,6 +84,14 @@ class Watcher:
             )
         elif not self.is_interrupted:
             self._say(detail)
+
+    def _say_waiting(self, detail: str) -> None:
+        """Say why it waits once, and after that only for how long."""
+        why, again, how_long = detail.partition(_AGAIN)
+        if again and why in self._said:
+            detail = f"No better yet.{again}{how_long}"
+        self._said.add(why)
+        self._say(detail)
 
     def _say(self, sentence: str) -> None:
         if sentence not in self._said:

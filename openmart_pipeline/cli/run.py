@@ -4,6 +4,7 @@ Lives here: the order of the steps as a person sees it. Every rule is in the dom
 Imports the wiring, the domain and the modules beside it that show things.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,8 @@ def run(
       6  stopped by the server or this machine
     130  interrupted
     """  # noqa: D301  a backspace, which tells click to keep the lines
+    if credit_limit is not None and not 0 <= credit_limit < math.inf:
+        raise Refusal(f"--credit-limit is {credit_limit}: write a number of credits, 0 or more. Nothing was bought.")
     with plain_sentences(), workplace(environment) as (settings, work):
         api = buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
         code = run_files(
@@ -132,7 +135,7 @@ def run_files(
         aside.print(harmless(warning))
     show_summary(screen, work, planned, report)
     show_contacts(screen, work, list(planned))
-    show_query(screen, work.warehouse.published_path)
+    show_query(screen, work)
     code, sentence = ending(work, planned, report, is_interrupted=is_interrupted)
     screen.print(harmless(sentence), style="bold")
     return code

@@ -87,9 +87,11 @@ def show_contacts(console: Console, work: Workplace, keys: Sequence[str]) -> Non
     console.print(made)
 
 
-def show_query(console: Console, published: Path) -> None:
-    """Show how to go on, ready to be pasted into a shell."""
-    python, database = _short(Path(sys.executable)), _short(published)
+def show_query(console: Console, work: Workplace) -> None:
+    """Show how to go on, ready to be pasted into a shell; nothing while no contact is there to be queried."""
+    if not work.warehouse.query("SELECT 1 FROM contacts LIMIT 1"):
+        return
+    python, database = _short(Path(sys.executable)), _short(work.warehouse.published_path)
     connect = f"duckdb.connect({json.dumps(str(database))}, read_only=True)"
     code = f'import duckdb; {connect}.sql("FROM contact_directory").show()'
     console.print("Query them, with Python or with DuckDB's own command line:")

@@ -209,7 +209,8 @@ class _Run:
             self.end(Stop.UNREACHABLE, f"{error} Nothing was bought.")
             return False
         except OpenmartError as error:
-            self.report.warnings.append(f"The account's balance could not be read, so no floor binds: {error}")
+            if self._terms.balance_floor is not None:
+                self.report.warnings.append(f"The account's balance could not be read, so no floor binds: {error}")
         skew_s = self._client.clock_skew_s
         if skew_s is not None and abs(skew_s) > CLOCK_SKEW_LIMIT_S:
             self.end(

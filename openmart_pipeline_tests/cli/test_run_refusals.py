@@ -130,3 +130,10 @@ def test_an_env_file_is_read_and_the_shell_wins_over_it(terminal: Terminal) -> N
     done = terminal("quote", terminal.companies("a.csv", 2))
     assert "OPENMART_CREDITS_PER_DAY is 'nonsense'" in sentence(done)
     assert terminal("quote", terminal.companies("a.csv", 2), OPENMART_CREDITS_PER_DAY="5").exit_code == 0
+
+
+@pytest.mark.parametrize("limit", ["-3", "nan", "inf"])
+def test_a_credit_limit_that_is_no_number_of_credits_is_refused(terminal: Terminal, limit: str) -> None:
+    done = terminal("run", terminal.companies("a.csv", 2), "--yes", "--credit-limit", limit)
+    assert done.exit_code == 2
+    assert "--credit-limit is" in sentence(done)
