@@ -17,6 +17,7 @@ from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import UNPACED
 from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.steps import Buyer
 from openmart_pipeline_tests.enrichment.desk import Desk, asks
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
@@ -99,8 +100,14 @@ def quick_buyer(shop: Shop) -> Buyer:
 def in_batches(desk: Desk, sizes: list[int], key: str = "a.csv") -> Plan:
     """Plan questions that nobody asked before, to be sent in batches of these sizes, in this order."""
     plan = desk.plan(key, asks(uuid.uuid4().hex[:8], sum(sizes)))
-    first = 0  # the limits of batches are what rejections leave behind
-    with desk.ledger.write() as connection:
+    limit_batches(desk.ledger, plan, sizes)
+    return plan
+
+
+def limit_batches(ledger: Ledger, plan: Plan, sizes: list[int]) -> None:
+    """Let the plan's questions be sent in batches of these sizes, as they would be after rejections."""
+    first = 0
+    with ledger.write() as connection:
         for size in sizes:
             connection.execute(
                 sa.update(schema.asks)
@@ -108,4 +115,3 @@ def in_batches(desk: Desk, sizes: list[int], key: str = "a.csv") -> Plan:
                 .values(batch_limit=size)
             )
             first += size
-    return plan

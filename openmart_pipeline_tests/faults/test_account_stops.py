@@ -8,13 +8,14 @@ import pytest
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.enrichment.desk import Desk
-from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
+from openmart_pipeline_tests.faults.shop import Shop, in_batches, limit_batches, quick_buyer
 from openmart_pipeline_tests.money import (
     asks_left,
     assert_accounts_agree,
     at_work,
     batch_states,
     company_file,
+    planned,
     whole_run,
 )
 from openmart_pipeline_tests.simulator_process import API_KEY
@@ -22,19 +23,19 @@ from openmart_pipeline_tests.simulator_process import API_KEY
 
 def test_what_was_paid_for_is_loaded_and_the_rest_is_bought_after_a_top_up(tmp_path: Path, shop: Shop) -> None:
     """F8: the account runs dry with the second of three batches."""
-    asked = [f"{uuid.uuid4().hex[:12]}.com" for _ in range(210)]
-    key = company_file(tmp_path, "a.csv", asked)
+    key = company_file(tmp_path, "a.csv", [f"{uuid.uuid4().hex[:12]}.com" for _ in range(12)])
     charged = shop.simulator.account()["credits_charged"]
     shop.behave(credits=charged + 1)  # enough to begin with, as the vendor charges what is found afterwards
     with at_work(tmp_path, shop.url, OPENMART_SUBMIT_CONCURRENCY="1") as (work, _):
         buyer = quick_buyer(shop)
-        first = whole_run(work, buyer, key, max_k=1).bought[key]
+        limit_batches(work.ledger, planned(work, key).plan, [5, 5, 2])
+        first = whole_run(work, buyer, key).bought[key]
         assert (first.stop, shop.submits) == (Stop.CREDITS, 2)
         assert "Top up the account" in first.sentence
         assert batch_states(work) == ["collected", "unsent"]
-        assert asks_left(work, key) == 110
+        assert asks_left(work, key) == 7
         covered = work.warehouse.coverage(key)
-        assert sum(covered.get(status, 0) for status in ("found", "nothing_found")) == 100
+        assert sum(covered.get(status, 0) for status in ("found", "nothing_found")) == 5
         waits = "SELECT files_complete, files_waiting FROM published_info"
         assert work.warehouse.query(waits) == [(0, 1)]
         shop.behave(credits=None)
@@ -42,7 +43,7 @@ def test_what_was_paid_for_is_loaded_and_the_rest_is_bought_after_a_top_up(tmp_p
         assert work.warehouse.query(waits) == [(1, 0)]
         assert asks_left(work, key) == 0
         assert_accounts_agree(work, shop.simulator, since=shop.since)
-    assert sum(batch["total"] for batch in shop.charged) == 210
+    assert sum(batch["total"] for batch in shop.charged) == 12
 
 
 @pytest.mark.parametrize("status", [401, 403])

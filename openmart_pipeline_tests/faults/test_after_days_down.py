@@ -6,8 +6,8 @@ from openmart_pipeline_tests.enrichment.desk import Desk
 from openmart_pipeline_tests.faults.shop import Shop, densest_second, in_batches
 from openmart_pipeline_tests.money import assert_accounts_agree
 
-BATCHES = 150
-RATE = 40  # a second: all of them would take four
+BATCHES = 100
+RATE = 25  # a second: all of them would take four
 BUDGET_S = 1
 AT_ONCE = 10
 

@@ -2,43 +2,57 @@
 
 import os
 import signal
+import threading
 import time
 import uuid
 from pathlib import Path
 
+from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
 from openmart_pipeline_tests.faults.shop import Shop, densest_second
 from openmart_pipeline_tests.killable import Template
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, batch_states, company_file
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, batch_states, company_file, planned
 
 RATE = 20
-COMPANIES = 30
 # Turns are spaced evenly; how long a request then is on its way varies by tenths of a second on a busy machine. Two
 # processes that did not know of each other would come to twice the rate, turns that were overslept to more.
 DENSEST = RATE * 1.5
 
 
+def companies(tmp_path: Path, name: str, count: int) -> str:
+    return company_file(tmp_path, name, [f"{uuid.uuid4().hex[:8]}-{number}.com" for number in range(count)])
+
+
 def test_two_processes_buying_and_collecting_keep_the_rate_together(tmp_path: Path, shop: Shop) -> None:
     """By the server's own clock; also when one of them sleeps for a while, as a suspended machine does."""
-    keys = [
-        company_file(tmp_path, f"{name}.csv", [f"{uuid.uuid4().hex[:8]}-{number}.com" for number in range(COMPANIES)])
-        for name in ("one", "other")
-    ]
-    with Template() as one, Template() as other:
-        sleeper, _ = [
-            template.start(tmp_path, shop.url, key, settings={"OPENMART_REQUESTS_PER_S": str(RATE)})
-            for template, key in zip((one, other), keys, strict=True)
-        ]
-        deadline = time.monotonic() + 30
-        while len(shop.requests("task")) < COMPANIES // 2:
-            assert time.monotonic() < deadline, "nobody reads anything"
+    theirs, ours = companies(tmp_path, "theirs.csv", 80), companies(tmp_path, "ours.csv", 20)
+    setting = {"OPENMART_REQUESTS_PER_S": str(RATE)}
+    with Template() as template, at_work(tmp_path, shop.url, **setting) as (work, buyer):
+        planned(work, ours)
+        child = template.start(tmp_path, shop.url, theirs, settings=setting)
+        deadline = time.monotonic() + 60
+        while len(shop.requests("task")) < 5:
+            assert time.monotonic() < deadline, "the other process reads nothing"
             time.sleep(0.05)
-        os.kill(sleeper, signal.SIGSTOP)
-        time.sleep(1)
-        os.kill(sleeper, signal.SIGCONT)
-        assert [one.ended().exit_code, other.ended().exit_code] == [0, 0]
-    times = [seen["at"] for seen in shop.requests()]
-    assert len(times) >= 2 * (1 + 1 + 1 + 1 + COMPANIES)  # balance, submit, poll, ids and results of both
-    assert densest_second(times) <= DENSEST
-    with at_work(tmp_path, shop.url) as (work, _):
+
+        def puts_the_other_to_sleep(step: str, *_: object) -> None:
+            if step == "claimed":
+                os.kill(child, signal.SIGSTOP)
+                waking.start()
+
+        waking = threading.Timer(1, os.kill, (child, signal.SIGCONT))
+        buy_and_collect(
+            work,
+            buyer,
+            {ours: 1e6},
+            RunReport(run_id="run"),
+            approved_by="tests",
+            patience_s=20,
+            on_event=puts_the_other_to_sleep,
+        )
+        waking.join()
+        assert template.ended().exit_code == 0
         assert batch_states(work) == ["collected"] * 2
         assert_accounts_agree(work, shop.simulator, since=shop.since)
+    times = [seen["at"] for seen in shop.requests()]
+    assert len(times) >= 2 * 4 + 100  # balance, submit, poll and ids of both, and every result
+    assert densest_second(times) <= DENSEST

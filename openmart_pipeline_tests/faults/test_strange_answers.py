@@ -55,7 +55,7 @@ def test_each_task_ends_in_a_named_state_and_the_rest_is_loaded(tmp_path: Path, 
         loaded = dict(work.warehouse.query("SELECT state, count(*) FROM task_results GROUP BY state"))
         assert loaded == states
         assert work.warehouse.query("SELECT count(*) FROM contacts") > [(0,)]
-        assert "Not ready within the age limit: 1 batch" in findings.stuck_batches(work).says
+        assert findings.stuck_batches(work).count == 1
         [batch] = shop.charged
         shop.simulator.end_tasks(batch["batch_id"], "COMPLETED")
         clock = work.ledger.clock
@@ -184,7 +184,7 @@ def test_answers_of_any_content_load_and_stay_readable_as_received(tmp_path: Pat
         assert by_fault["changed_types"][1]
         odd = findings.odd_answers(work)
         assert odd.count >= 4
-        assert "answers with something that could not be read" in odd.says
+        assert "something that could not be read" in odd.says
         assert work.warehouse.published_path.exists()
         assert_accounts_agree(work, shop.simulator, since=shop.since)
 
