@@ -90,7 +90,7 @@ FAULTS_PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 TESTS_OF_FAULTS = set(re.findall(r"`([a-z_/]+\.py::test_[a-z0-9_]+)`", FAULTS_PAGE))
 
 
-def tests_in(file: str) -> set[str]:
+def named_in(file: str) -> set[str]:
     """The tests of a file, as the page names them."""
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
@@ -104,9 +104,9 @@ def test_every_fault_names_its_tests_and_each_of_them_exists() -> None:
     assert {
         name: named for name, named in tests.items() if not {one.strip("`") for one in named} <= TESTS_OF_FAULTS
     } == {}
-    assert TESTS_OF_FAULTS - {test for name in TESTS_OF_FAULTS for test in tests_in(name.split("::")[0])} == set()
+    assert TESTS_OF_FAULTS - {test for name in TESTS_OF_FAULTS for test in named_in(name.split("::")[0])} == set()
 
 
 def test_every_test_of_a_fault_is_on_the_page() -> None:
     files = (f"faults/{path.name}" for path in (TESTS / "faults").glob("test_*.py"))
-    assert {test for file in files for test in tests_in(file)} - TESTS_OF_FAULTS == set()
+    assert {test for file in files for test in named_in(file)} - TESTS_OF_FAULTS == set()
