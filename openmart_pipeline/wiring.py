@@ -21,7 +21,7 @@ from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.prices import Budget
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline.enrichment.warehouse import Warehouse
-from openmart_pipeline.settings import Settings
+from openmart_pipeline.settings import Settings, SettingsRefused
 
 
 @contextmanager
@@ -77,11 +77,13 @@ def make_buyer(settings: Settings, work: Workplace) -> Buyer:
     """Return the API client, paced together with every other process on this ledger.
 
     Raises:
-        SettingsRefused: no key.
+        SettingsRefused: no key, or one that can't be one.
 
     """
     pace = UNPACED if settings.requests_per_s is None else SharedPace(work.ledger, settings.requests_per_s)
-    client = OpenmartClient(
-        settings.base_url, settings.key_or_refuse(), pace=pace, connections=settings.read_connections
-    )
+    key = settings.key_or_refuse()
+    try:
+        client = OpenmartClient(settings.base_url, key, pace=pace, connections=settings.read_connections)
+    except ValueError as error:  # a space or a line break in it: nothing that a server would take
+        raise SettingsRefused(f"OPENMART_API_KEY can't be used: {error} Nothing was bought.") from None
     return Buyer(client=client, pace=pace)

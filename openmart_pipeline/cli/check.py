@@ -15,11 +15,12 @@ from openmart_pipeline.api.errors import OpenmartError, StopAll, WrongAddress
 from openmart_pipeline.api.models import CreditBalance
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
-from openmart_pipeline.cli.workplace import buyer, workplace
+from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import recovery
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline.enrichment.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
 from openmart_pipeline.settings import Settings, SettingsRefused
+from openmart_pipeline.wiring import make_buyer
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it is in order, what was seen
 
@@ -50,7 +51,7 @@ def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
     free = shutil.disk_usage(work.data.path).free
     yield "disk", free >= FREE_DISK_BYTES, f"{free >> 20:,} MB free, {FREE_DISK_BYTES >> 20} MB needed to buy"
     try:
-        api = buyer(settings, work)
+        api = make_buyer(settings, work)
     except SettingsRefused as error:
         yield "key", False, str(error)
         return

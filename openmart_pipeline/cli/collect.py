@@ -11,11 +11,12 @@ from openmart_pipeline.cli.exits import Exit, plain_sentences
 from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.progress import Watcher
 from openmart_pipeline.cli.screen import harmless, remarks, results
-from openmart_pipeline.cli.workplace import buyer, new_run_id, workplace
+from openmart_pipeline.cli.workplace import new_run_id, workplace
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, plans
 from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.wiring import make_buyer
 
 
 @click.command()
@@ -29,7 +30,7 @@ def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
         open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger))
         report = RunReport(run_id=new_run_id())
         watcher = Watcher(remarks(), report, to_buy=0, to_collect=open_tasks)
-        collector = steps.collector(work, buyer(settings, work), None, watcher)
+        collector = steps.collector(work, make_buyer(settings, work), None, watcher)
         report.collected = collector.report
         code = Exit.ENDED
         try:

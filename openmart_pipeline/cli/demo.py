@@ -12,7 +12,8 @@ from openmart_pipeline.cli.options import Choices
 from openmart_pipeline.cli.run import run_files
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
-from openmart_pipeline.cli.workplace import buyer, workplace
+from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.wiring import make_buyer
 
 # Slow enough to be seen, quick enough to be waited for: the real route takes 26 s and more.
 LATENCIES = ("--submit-s", "1.5", "--read-s", "0.05", "--processing-s", "1", "--jitter", "0.5")
@@ -45,7 +46,7 @@ def demo(environment: Mapping[str, str]) -> None:
             code = run_files(
                 simulated,
                 work,
-                buyer(settings, work),
+                make_buyer(settings, work),
                 [work.data.input / path.name for path in sorted(work.data.input.iterdir()) if path.is_file()],
                 CHOICES,
                 None,

@@ -15,7 +15,7 @@ import click
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results
-from openmart_pipeline.cli.workplace import buyer, person, workplace
+from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import forgetting, holdings
 from openmart_pipeline.enrichment.forgetting import Forgotten, NotForgotten
 from openmart_pipeline.enrichment.identifiers import Identifier, identifier_of
@@ -23,6 +23,7 @@ from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
+from openmart_pipeline.wiring import make_buyer
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -63,7 +64,7 @@ def _client(settings: Settings, work: Workplace, without_vendor: bool) -> Openma
             "OPENMART_API_KEY is not set, so Openmart can't be told. Nothing was changed. Set it, or go on without "
             "telling it: --without-vendor."
         )
-    return buyer(settings, work).client
+    return make_buyer(settings, work).client
 
 
 @contextmanager

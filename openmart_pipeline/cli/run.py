@@ -29,11 +29,12 @@ from openmart_pipeline.cli.quotes import (
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import ending, show_contacts, show_query, show_summary
 from openmart_pipeline.cli.to_dagster import report_to_dagster
-from openmart_pipeline.cli.workplace import buyer, new_run_id, person, workplace
+from openmart_pipeline.cli.workplace import new_run_id, person, workplace
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, owed
 from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
 from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
+from openmart_pipeline.wiring import make_buyer
 
 PATIENCE_MINUTES = 30.0  # a server that brought nothing for so long is better asked again later
 
@@ -82,7 +83,7 @@ def run(
     if credit_limit is not None and not 0 <= credit_limit < math.inf:
         raise Refusal(f"--credit-limit is {credit_limit}: write a number of credits, 0 or more. Nothing was bought.")
     with plain_sentences(), workplace(environment) as (settings, work):
-        api = buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
+        api = make_buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
         code = run_files(
             environment,
             work,

@@ -11,10 +11,11 @@ import click
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import results
 from openmart_pipeline.cli.status import show_unknown
-from openmart_pipeline.cli.workplace import buyer, person, workplace
+from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import settling
 from openmart_pipeline.enrichment.ledger import moves
 from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.wiring import make_buyer
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
 
@@ -49,7 +50,7 @@ def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: 
     """
     with plain_sentences(), workplace(environment) as (settings, work):
         moves.lose_orphans(work.ledger)
-        client = buyer(settings, work).client
+        client = make_buyer(settings, work).client
         settling.adopt_known(work.ledger, client, batch_no, batch_id.strip(), who=person(), why=why)
     results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
 

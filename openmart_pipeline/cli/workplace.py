@@ -1,4 +1,4 @@
-"""Opening the workplace for a command, and the buyer where one is needed.
+"""Opening the workplace for a command.
 
 Lives here: the command line's use of the wiring. No rules.
 Imports `settings` and `wiring`.
@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from openmart_pipeline.cli.exits import Refusal
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.settings import Settings, read_settings
-from openmart_pipeline.wiring import make_buyer, open_workplace
+from openmart_pipeline.wiring import open_workplace
 
 ACTOR = "cli"
 
@@ -24,20 +23,6 @@ def workplace(environment: Mapping[str, str]) -> Iterator[tuple[Settings, Workpl
     settings = read_settings(environment)
     with open_workplace(settings, actor=ACTOR) as work:
         yield settings, work
-
-
-def buyer(settings: Settings, work: Workplace) -> Buyer:
-    """Return the API client.
-
-    Raises:
-        SettingsRefused: no key.
-        Refusal: the key can't be one.
-
-    """
-    try:
-        return make_buyer(settings, work)
-    except ValueError as error:  # a key with a space or a line break in it: nothing a server would take
-        raise Refusal(f"OPENMART_API_KEY can't be used: {error}") from error
 
 
 def new_run_id() -> str:

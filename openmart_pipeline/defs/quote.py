@@ -95,6 +95,10 @@ def _duration(seconds: float | None) -> str:
 
 def _next_step(planned: Planned) -> str:
     quote, key = planned.quote, _plain(planned.plan.partition_key)
+    if not quote.rows:
+        return "**Next:** the file has a header and no row, so there is nobody to ask about. Was it saved whole?"
+    if not quote.companies:
+        return "**Next:** every row was set aside: mend the file where the table `rejected_rows` says what is wrong."
     if not quote.to_buy:
         return "**Next:** nothing. Contacts of this file come from answers that are owned or on their way."
     if quote.worst_case_credits is None:

@@ -110,7 +110,7 @@ def quoted(
         )
     owned = widths.get(Standing.OWNED, {})
     requests = tasks + 3 * batches  # each batch: one submit, one poll, one list of ids
-    seconds = None
+    seconds = None if batches else 0.0
     if speed.seconds_per_submit is not None:
         rounds = math.ceil(batches / speed.concurrency)  # one batch alone takes as long as eight at a time
         seconds = max(

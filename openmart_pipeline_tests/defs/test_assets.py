@@ -167,12 +167,15 @@ def test_a_wrong_address_fails_the_step_where_nothing_could_be_bought(make_world
     assert world.simulator.account()["tasks"] == 0
 
 
-def test_without_a_key_planning_works_and_buying_names_the_variable(world):
+def test_without_a_key_or_with_half_a_one_planning_works_and_buying_names_the_variable(world):
     del world.environment["OPENMART_API_KEY"]
     key = world.file("accounts.csv", *DOMAINS)
 
     assert world.plan(key).success
     assert "OPENMART_API_KEY is not set" in failure(world.buy(key))
+
+    world.environment["OPENMART_API_KEY"] = "copied\nin two lines"
+    assert "OPENMART_API_KEY can't be used" in failure(world.buy(key))
 
 
 def test_a_file_that_is_no_table_fails_with_the_sentence_for_its_owner(world):

@@ -28,4 +28,5 @@ def test_with_nothing_to_buy_there_is_no_number_to_type(world: World):
     text = quote_markdown(planned)
 
     assert text.startswith("**Nothing to buy: 0 credits**")
+    assert "every row was set aside" in text
     assert "credit_limit" not in text
