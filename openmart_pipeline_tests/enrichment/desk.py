@@ -65,6 +65,17 @@ class Clock:
         self._ahead += dt.timedelta(**by)
 
 
+class UntilPutOff:
+    """Hears a collecting run, and stops it when a batch is put off: one look at it, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+
+    def __call__(self, step: str, batch_no: int, tasks: int, detail: str, /) -> None:
+        if step == "waiting" or (step, detail) == ("polled", "waiting"):
+            self.stop.set()
+
+
 def ask(domain: str, *, title: str = "Owner", max_k: int = 3, access: Access = BOTH, **more: Any) -> Ask:
     """One ask for one company."""
     return Ask(question=Question(domain=domain, title=title, **more), max_k=max_k, access=access)
@@ -198,9 +209,14 @@ class Desk:
             **more,
         )
 
-    def collect(self, *, patience_s: float = 5.0, **more: Any) -> CollectReport:
+    def collect(self, *, patience_s: float = 30.0, **more: Any) -> CollectReport:
         """Collect until nothing is expected any more."""
         return self.collector(**more).run(patience_s=patience_s)
+
+    def look(self, **more: Any) -> CollectReport:
+        """Collect until a batch is put off, or nothing is expected any more."""
+        until = UntilPutOff()
+        return self.collector(on_event=until, **more).run(stop=until.stop)
 
     def submitted(self, claim: Claim, vendor_batch_id: str | None = None) -> Claim:
         """Say that the server took the batch."""

@@ -54,7 +54,7 @@ def test_a_clock_that_jumps_while_buying_makes_no_wait_negative_or_endless(
 
     jumped: list[str] = []
     assert desk.buy(plan, concurrency=1, on_event=jumps).stop is Stop.DONE
-    desk.collect(patience_s=20)
+    desk.collect()
     assert set(desk.states()) == {"unsent", "collected"}
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
 

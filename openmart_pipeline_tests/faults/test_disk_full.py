@@ -163,7 +163,7 @@ def test_a_file_goes_all_the_way_over_a_disk_that_is_full_at_every_step(
         other = company_file(data_dir, "b.csv", [f"{tmp_path.name.replace('_', '-')}-b{n}.com" for n in range(40)])
         planned(work, other)
         steps.buy(work, buyer, other, credit_limit=1e6, run_id="run", approved_by="tests")
-        steps.collector(work, buyer, [other]).run(patience_s=5)
+        steps.collector(work, buyer, [other]).run(patience_s=30)
         refused(WarehouseUnwritable, "Free some space", lambda: steps.load_contacts(work, other, run_id="run"))
         contacts = work.warehouse.query("SELECT count(*) FROM contacts")
         disk.fill()

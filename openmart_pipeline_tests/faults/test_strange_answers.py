@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment import findings
+from openmart_pipeline.enrichment import findings, steps
 from openmart_pipeline.enrichment.ledger import schema, standing
 from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,
     at_work,
     company_file,
+    planned,
     task_states,
     whole_run,
 )
@@ -48,7 +49,7 @@ def test_each_task_ends_in_a_named_state_and_the_rest_is_loaded(tmp_path: Path, 
     key = company_file(tmp_path, "a.csv", asked)
     with at_work(tmp_path, shop.url) as (open_work, _):
         work, buyer = replace(open_work, patience=NO_PATIENCE), quick_buyer(shop)
-        whole_run(work, buyer, key, patience_s=3)
+        whole_run(work, buyer, key)
         states = task_states(work)
         assert (states["errored"], states["cancelled"], states["stuck"]) == (1, 1, 4)
         assert states["found"] + states.get("empty", 0) == 4
@@ -60,7 +61,7 @@ def test_each_task_ends_in_a_named_state_and_the_rest_is_loaded(tmp_path: Path, 
         shop.simulator.end_tasks(batch["batch_id"], "COMPLETED")
         clock = work.ledger.clock
         work.ledger.clock = lambda: clock() + dt.timedelta(hours=25)  # it is asked about daily
-        whole_run(work, buyer, key, patience_s=3)
+        steps.collector(work, buyer, [key]).run(patience_s=30)
         assert "stuck" not in task_states(work)
         assert_accounts_agree(work, shop.simulator, since=shop.since)
         assert_each_task_is_in_one_place(work)
@@ -75,7 +76,7 @@ def test_a_batch_that_never_ends_is_stuck_by_age_and_by_polls(desk: Desk, shop: 
     looks = []
     for _ in range(5):
         desk.clock.move(hours=7)
-        desk.collect(patience=patience, patience_s=0.3)
+        desk.look(patience=patience)
         looks += desk.states()
     assert looks == ["submitted"] * 3 + ["stuck"] * 2
 
@@ -115,7 +116,7 @@ def test_ids_in_any_order_repeated_or_foreign_change_no_answer(desk: Desk, shop:
     """F11: `foreign` is an id nobody knows and one of another batch of ours."""
     shop.fails(**{fault: "always"})
     desk.buy(in_batches(desk, [5, 5]))
-    desk.collect(patience_s=1.5)
+    desk.collect()
     assert set(desk.tasks()) <= {"found", "empty"}
     assert_joined_by_tracking_id(desk)
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
@@ -125,7 +126,7 @@ def test_an_id_that_is_missing_is_waited_for(desk: Desk, shop: Shop) -> None:
     """F11: the list may be whole at the next look; until then its task is not given up."""
     shop.fails(ids_missing="next:1")
     desk.buy(in_batches(desk, [5]))
-    desk.collect(patience_s=0.3)
+    desk.look()
     assert desk.tasks()["in_flight"] == 1
     desk.clock.move(minutes=2)
     desk.collect()
@@ -195,8 +196,11 @@ def test_a_result_that_can_not_be_read_keeps_only_its_own_task_waiting(tmp_path:
     shop.fails(task_500=f"domain:{asked[2]}")
     key = company_file(tmp_path, "a.csv", asked)
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
-        whole_run(work, buyer, key, patience_s=0.5)
+        buyer, look = quick_buyer(shop), UntilPutOff()
+        planned(work, key)
+        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        steps.collector(work, buyer, [key], look).run(stop=look.stop)
+        steps.load_contacts(work, key, run_id="run")
         states = task_states(work)
         assert states.pop("in_flight") == 1
         assert sum(states.values()) == 5
@@ -205,7 +209,8 @@ def test_a_result_that_can_not_be_read_keeps_only_its_own_task_waiting(tmp_path:
         shop.fails(task_500=None)
         clock = work.ledger.clock
         work.ledger.clock = lambda: clock() + dt.timedelta(minutes=2)
-        whole_run(work, buyer, key)
+        steps.collector(work, buyer, [key]).run(patience_s=30)
+        steps.load_contacts(work, key, run_id="run")
         assert "in_flight" not in task_states(work)
         assert "waiting" not in work.warehouse.coverage(key)
         assert_accounts_agree(work, shop.simulator, since=shop.since)
@@ -218,11 +223,11 @@ def test_a_batch_the_server_forgot_is_expired_only_after_three_answers_over_a_da
     desk.buy(plan)
     shop.simulator.expire(shop.charged[0]["batch_id"])
     desk.clock.move(minutes=1)
-    assert desk.collect(key_hash="another key", patience_s=0.3).polls.other_key == [1]
+    assert desk.look(key_hash="another key").polls.other_key == [1]
     seen = []
     for _ in range(5):
         desk.clock.move(hours=25 if not seen else 9)
-        desk.collect(patience_s=0.3)
+        desk.look()
         seen += desk.states()
     assert seen == ["submitted"] * 3 + ["expired"] * 2
     assert set(desk.tasks()) == {"expired"}

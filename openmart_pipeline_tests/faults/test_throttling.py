@@ -2,6 +2,7 @@
 
 import collections
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,16 @@ def test_a_storm_on_reads_that_does_not_end_is_no_busy_loop_and_loses_nothing(
     polls, ids, results, _ = (desk.asked_in(batch_no)[0] for batch_no in range(1, 5))
     shop.behave(retry_after="absent")
     shop.fails(poll_429=f"domain:{polls}", ids_429=f"domain:{ids}", task_429=f"domain:{results}")
-    desk.collect(patience_s=2.5, on_event=heard)
+    stop = threading.Event()
+    put_off = collections.Counter[int]()
+
+    def listens(step: str, batch_no: int, tasks: int, detail: str) -> None:
+        heard(step, batch_no, tasks, detail)
+        put_off[batch_no] += step == "waiting" or (step, detail) == ("polled", "waiting")
+        if put_off[1] >= 2 and put_off[2] >= 2 and put_off[3] >= 4:  # a result is put off, and then its batch
+            stop.set()
+
+    desk.collector(on_event=listens).run(stop=stop)
     assert sorted(desk.states()) == ["collected", "ready", "ready", "submitted"]
     refused = collections.defaultdict(list)
     for route in ("poll", "ids", "task"):
@@ -111,6 +121,6 @@ def test_a_server_that_lets_few_requests_in_is_asked_more_slowly_and_everything_
     desk.pace = SharedPace(desk.ledger, 60)
     shop.behave(rate_limit_per_s=30)
     desk.buy(in_batches(desk, [2] * 5))
-    desk.collect(patience_s=20)
+    desk.collect()
     assert set(desk.states()) == {"collected"}
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
