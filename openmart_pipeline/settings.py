@@ -75,6 +75,8 @@ SETTINGS = (
     Setting("OPENMART_EMPTY_LIFETIME_DAYS", "30", "A nothing-found answer older than this is due for refresh."),
     Setting("OPENMART_ERRORED_ASKS", "1", "How often a question that ended badly may be asked again."),
     Setting("OPENMART_STUCK_AFTER_HOURS", "24", "A batch not ready after this long is called stuck, and asked daily."),
+    Setting("OPENMART_HIT_RATE_FLOOR", "0.3", "A file whose questions find somebody more seldom turns a check yellow."),
+    Setting("OPENMART_VERIFIED_RATE_FLOOR", "0.5", "The same for the share of its e-mail addresses that are verified."),
     Setting("OPENMART_REQUESTS_PER_S", "15; unlimited on this machine", "Most requests per second, all processes."),
     Setting("OPENMART_SUBMIT_CONCURRENCY", "8", "Submits under way at a time, 1 to 25."),
     Setting("OPENMART_READ_CONNECTIONS", "25", "Connections for polls and results, 1 to 64."),
@@ -98,6 +100,8 @@ class Settings:
     prices: PriceTable
     lifetimes: Lifetimes
     patience: Patience
+    hit_rate_floor: float
+    verified_rate_floor: float
     requests_per_s: float | None
     submit_concurrency: int
     read_connections: int
@@ -175,6 +179,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         patience=Patience(
             stuck_after=dt.timedelta(hours=read.number("OPENMART_STUCK_AFTER_HOURS", 24.0, most=24 * MOST_DAYS))
         ),
+        hit_rate_floor=read.number("OPENMART_HIT_RATE_FLOOR", 0.3, most=1),
+        verified_rate_floor=read.number("OPENMART_VERIFIED_RATE_FLOOR", 0.5, most=1),
         requests_per_s=requests_per_s if requests_per_s is not None else (None if is_loopback(base_url) else 15.0),
         submit_concurrency=read.whole("OPENMART_SUBMIT_CONCURRENCY", 8, least=1, most=25),
         read_connections=read.whole("OPENMART_READ_CONNECTIONS", 25, least=1, most=64),

@@ -60,6 +60,8 @@ def open_workplace(settings: Settings, *, actor: str) -> Iterator[Workplace]:
                     in_total=settings.credits_total,
                 ),
                 balance_floor=settings.balance_floor,
+                hit_rate_floor=settings.hit_rate_floor,
+                verified_rate_floor=settings.verified_rate_floor,
                 requests_per_s=settings.requests_per_s,
                 submit_concurrency=settings.submit_concurrency,
                 read_connections=settings.read_connections,
