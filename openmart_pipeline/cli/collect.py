@@ -13,7 +13,7 @@ from openmart_pipeline.cli.progress import Watcher
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import new_run_id, workplace
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, moves, plans
+from openmart_pipeline.enrichment.ledger import collecting, moves, standing
 from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.wiring import make_buyer
@@ -38,9 +38,8 @@ def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
                 collector.run(patience_s=patience_minutes * 60)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
-        for partition in plans.all_partitions(work.ledger):
-            if partition.current_plan_id is not None and partition.state != "retired":
-                steps.load_contacts(work, partition.partition_key, run_id=report.run_id)
+        for key in standing.behind(work.ledger):
+            steps.load_contacts(work, key, run_id=report.run_id)
         steps.publish(work)
         still_open = collecting.open_batches(work.ledger)
         if code is Exit.ENDED and still_open:

@@ -6,9 +6,10 @@ Lives here: one command. Imports the wiring and the steps.
 from collections.abc import Mapping
 
 import click
+from rich.progress import Progress
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
-from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import new_run_id, workplace
 from openmart_pipeline.enrichment import steps
 
@@ -21,7 +22,14 @@ def rebuild(environment: Mapping[str, str]) -> None:
     Analysts keep reading the old database until the new one is whole.
     """
     with plain_sentences(), workplace(environment) as (_settings, work):
-        failed = steps.rebuild(work, run_id=new_run_id())
+        aside = remarks()
+        with Progress(console=aside, transient=True, disable=not aside.is_terminal) as bars:
+            bar = bars.add_task("files", total=None)
+
+            def on_file(_key: str, done: int, files: int) -> None:
+                bars.update(bar, completed=done, total=files)
+
+            failed = steps.rebuild(work, run_id=new_run_id(), on_file=on_file)
         results().print(harmless(f"Rebuilt and published: {work.warehouse.published_path}."))
     if failed:
         raise Refusal("Not rebuilt: " + " ".join(failed), Exit.WAITS)

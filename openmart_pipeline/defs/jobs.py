@@ -9,10 +9,11 @@ import dagster as dg
 from openmart_pipeline.defs.bought import submitted_batches
 from openmart_pipeline.defs.collected import contacts, published_database, task_results
 from openmart_pipeline.defs.planned import companies, enrichment_plan
+from openmart_pipeline.defs.publishing import PUBLISH_JOB
 
 KIND_TAG = "openmart/kind"
 WORK_TAG = "openmart/work"  # kind and file: dagster.yaml lets one of each run at a time
-PLAN, BUY, COLLECT = "plan", "buy", "collect"
+PLAN, BUY, COLLECT, PUBLISH = "plan", "buy", "collect", "publish"
 _HOUR_S = 3600
 
 
@@ -48,6 +49,14 @@ collect_contacts_job = dg.define_asset_job(
     "batch_readiness_sensor.",
 )
 
+publish_contacts_job = dg.define_asset_job(
+    PUBLISH_JOB,
+    selection=dg.AssetSelection.assets(published_database),
+    tags=_tags(PUBLISH, most_hours=2),
+    description="Publishes what is loaded. Free; every run that loads does it too, so batch_readiness_sensor starts "
+    "this only for what a run that died left behind.",
+)
+
 refresh_stale_contacts_job = dg.define_asset_job(
     "refresh_stale_contacts_job",
     selection=dg.AssetSelection.assets(enrichment_plan, submitted_batches),
@@ -56,4 +65,10 @@ refresh_stale_contacts_job = dg.define_asset_job(
     "to credit_limit.",
 )
 
-ASSET_JOBS = (plan_company_files_job, buy_planned_contacts_job, collect_contacts_job, refresh_stale_contacts_job)
+ASSET_JOBS = (
+    plan_company_files_job,
+    buy_planned_contacts_job,
+    collect_contacts_job,
+    publish_contacts_job,
+    refresh_stale_contacts_job,
+)

@@ -4,7 +4,6 @@ Lives here: one tick. What is due, and for which files a run is worth it, is in 
 Imports `steps`, the jobs and the checks it keeps up to date.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -12,9 +11,18 @@ import dagster as dg
 from openmart_pipeline.defs.checks import WATCHED, changed
 from openmart_pipeline.defs.collected import COLLECT as COLLECT_LEASE
 from openmart_pipeline.defs.failures import REFUSALS
-from openmart_pipeline.defs.jobs import COLLECT, collect_contacts_job, work_tags
+from openmart_pipeline.defs.jobs import (
+    COLLECT,
+    KIND_TAG,
+    PUBLISH,
+    collect_contacts_job,
+    publish_contacts_job,
+    work_tags,
+)
 from openmart_pipeline.defs.partitions import input_files
+from openmart_pipeline.defs.publishing import is_left_undone
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.defs.under_way import unfinished
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, standing
 from openmart_pipeline.enrichment.ledger.sharing import is_leased
@@ -25,17 +33,15 @@ from openmart_pipeline.enrichment.words import plural
 TICK_EVERY_S = 15
 POLLING_BUDGET_S = 40.0  # of the 60 s after which Dagster calls a tick failed while it runs on
 REQUESTS_PER_TICK = 50  # each takes Dagster a third of a second to submit
-GHOST_AFTER = dt.timedelta(minutes=30)  # twice a slice: a run older than that which holds no lease is a ghost
-
-_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 
 
 @dg.sensor(
-    job=collect_contacts_job,
+    jobs=[collect_contacts_job, publish_contacts_job],
     minimum_interval_seconds=TICK_EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks Openmart about the batches under way, and starts collect_contacts_job for the files that have "
-    "answers to read or to load. Free. Names batches whose sender died as unknown.",
+    "answers to read or to load, and publish_contacts_job for what a run loaded and did not publish. Free. Names "
+    "batches whose sender died as unknown.",
 )
 def batch_readiness_sensor(
     context: dg.SensorEvaluationContext,
@@ -47,50 +53,31 @@ def batch_readiness_sensor(
         with workplace.open() as work:
             moves.lose_orphans(work.ledger)
             events = list(changed(context.instance, work, WATCHED))
+            due: list[str] = []
             try:
                 polled = steps.poll(work, openmart.buyer(work), budget_s=POLLING_BUDGET_S)
+                due = list(_due(context, work))
+                reason = None if due else _reason(work, polled)
             except REFUSALS as refused:  # no key: what needs none is still done
-                return dg.SensorResult(skip_reason=str(refused), asset_events=events)
-            due = list(_due(context, work))
-            return dg.SensorResult(
-                run_requests=[_request(key) for key in due[:REQUESTS_PER_TICK]],
-                skip_reason=None if due else _reason(work, polled),
-                asset_events=events,
-            )
+                reason = str(refused)
+            requests = [_request(key) for key in due[:REQUESTS_PER_TICK]]
+            if not due and is_left_undone(context.instance, work):  # the runs of files that are due publish anyway
+                requests = [dg.RunRequest(tags={KIND_TAG: PUBLISH}, job_name=publish_contacts_job.name)]
+            return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason, asset_events=events)
     except REFUSALS as refused:
         return dg.SensorResult(skip_reason=str(refused))
 
 
 def _request(key: str) -> dg.RunRequest:
-    return dg.RunRequest(partition_key=key, tags=work_tags(COLLECT, key))
+    return dg.RunRequest(partition_key=key, tags=work_tags(COLLECT, key), job_name=collect_contacts_job.name)
 
 
 def _due(context: dg.SensorEvaluationContext, work: Workplace) -> Iterator[str]:
     """Yield the files that are due and that nobody is collecting, or about to."""
-    busy = set(_requested(context.instance))
+    busy = {run.tags.get("dagster/partition") for run in unfinished(context.instance, collect_contacts_job.name)}
     known = set(context.instance.get_dynamic_partitions(str(input_files.name)))
     for key in standing.due_for_collecting(work.ledger):
         if key in known and key not in busy and not is_leased(work.ledger, key, COLLECT_LEASE):
-            yield key
-
-
-def _requested(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Yield the files with a collecting run that has not begun, or began a short while ago.
-
-    A run's status alone proves nothing: one whose worker and code server died stays STARTED for ever.
-    """
-    job = collect_contacts_job.name
-    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_WAITING))
-    recent = dt.datetime.now(dt.UTC) - GHOST_AFTER
-    records = [
-        *records,
-        *instance.get_run_records(
-            dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED], created_after=recent)
-        ),
-    ]
-    for record in records:
-        key = record.dagster_run.tags.get("dagster/partition")
-        if key is not None:
             yield key
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -26,7 +26,7 @@ from openmart_pipeline.enrichment.frame_traces import without_traces
 from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion
 from openmart_pipeline.enrichment.inventory import record_refusal
 from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import experience, moves, owed, plans, standing
+from openmart_pipeline.enrichment.ledger import experience, loads, moves, owed, plans, standing
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList, keepable
@@ -39,8 +39,15 @@ from openmart_pipeline.enrichment.question_settings import QuestionSettings
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.submit import Terms, submit_plan
-from openmart_pipeline.enrichment.warehouse import CompanyCounts, LoadCounts, PublishedInfo, Warehouse
+from openmart_pipeline.enrichment.warehouse import (
+    CompanyCounts,
+    LoadCounts,
+    PublishedInfo,
+    Warehouse,
+    WarehouseOutdated,
+)
 
+_NAMED = 5  # files in a sentence
 SUBMIT_S_GUESS = 26.0  # what the route takes, until this ledger knows better (API section 1)
 
 
@@ -58,6 +65,8 @@ class Workplace:
     patience: Patience
     budget: Budget  # the settings' limits; what is approved for a plan comes with each purchase
     balance_floor: float | None
+    hit_rate_floor: float  # shares, 0 to 1: below them a file is worth a look
+    verified_rate_floor: float
     requests_per_s: float | None
     submit_concurrency: int
     read_connections: int
@@ -95,10 +104,12 @@ def take_companies(work: Workplace, key: str, options: ReadOptions | None = None
     version = work.data.version(key)
     plans.register(work.ledger, key)
     try:
-        return _load_companies(work, version, options)
+        taken = _load_companies(work, version, options)
     except FileRefused as refused:
         record_refusal(work.ledger, version, str(refused))
         raise
+    loads.note_rows_loaded(work.ledger, key)
+    return taken
 
 
 def _load_companies(work: Workplace, version: FileVersion, options: ReadOptions | None) -> CompaniesTaken:
@@ -155,6 +166,7 @@ def plan_questions(work: Workplace, key: str, settings: QuestionSettings) -> Pla
     plan_id = _same_or_new_plan(work, key, sha256, settings, draft)
     plans.make_current(work.ledger, plan_id)
     _load_plan(work, key, plan_id, draft)
+    loads.note_rows_loaded(work.ledger, key)
     quote = _quote(work, key, plan_id, draft)
     plans.set_quote(work.ledger, plan_id, quote=quote.to_json(), credits_=quote.worst_case_credits)
     plan = plans.current_plan(work.ledger, key)
@@ -325,6 +337,21 @@ def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
         FileRefused: the file has no plan yet.
 
     """
+    loaded = _load_answers(work, key, run_id)
+    loads.note_answers_loaded(work.ledger, key, loaded.plan_id, loaded.seq)
+    return loaded.counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What was put into the warehouse, and up to which event of the ledger."""
+
+    plan_id: str
+    seq: int
+    counts: LoadCounts
+
+
+def _load_answers(work: Workplace, key: str, run_id: str) -> _Loaded:
     plan = plans.current_plan(work.ledger, key)
     if plan is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it first.")
@@ -332,7 +359,7 @@ def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
         _load_plan_again(work, plan)
     seq = standing.newest_end(work.ledger, key)  # read first: what ends while loading is loaded next time
     load_batches(work, key)
-    return work.warehouse.replace_answers(
+    counts = work.warehouse.replace_answers(
         key,
         standing.answers_of_plan(work.ledger, plan.plan_id, work.prices),
         api_host=work.api_host,
@@ -340,6 +367,7 @@ def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
         loaded_seq=seq,
         suppression=work.suppressions.current(),
     )
+    return _Loaded(plan.plan_id, seq, counts)
 
 
 def _load_plan_again(work: Workplace, plan: Plan) -> None:
@@ -375,12 +403,14 @@ def reload(work: Workplace, key: str, *, run_id: str) -> None:
 def publish(work: Workplace) -> bool:
     """Let analysts read what the warehouse holds now; return whether anything was new.
 
-    Said to the ledger last: a kill before that makes the files due again, and the same rows are loaded again.
+    Said to the ledger last: after a kill before that it is published again.
+
+    Raises:
+        WarehouseOutdated: the warehouse lacks files that were loaded; the old published database stays.
+
     """
     generation = standing.newest_event(work.ledger)
-    loaded = work.warehouse.query(
-        "SELECT input_file, plan_id, answers_loaded_seq FROM input_files WHERE answers_loaded_seq IS NOT NULL"
-    )
+    _refuse_without_files(work)
     known = {row.partition_key for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None}
     waiting = known & (standing.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
     info = PublishedInfo(
@@ -391,25 +421,55 @@ def publish(work: Workplace) -> bool:
         empty_lifetime_days=work.lifetimes.empty // dt.timedelta(days=1),
     )
     published = work.warehouse.publish(generation, info)
-    for key, plan_id, seq in loaded:
-        standing.set_loaded(work.ledger, key, plan_id, seq)
+    loads.note_published(work.ledger, generation)
     return published
 
 
-def rebuild(work: Workplace, *, run_id: str) -> list[str]:
+def _refuse_without_files(work: Workplace) -> None:
+    """Raise where files are gone from the warehouse: it was removed, or put back from an old copy."""
+    lost = sorted(loads.files_loaded(work.ledger) - work.warehouse.files())
+    if lost:
+        raise WarehouseOutdated(
+            f"Not published: {work.warehouse.path.name} lacks {len(lost):,} of the files that were loaded "
+            f"({', '.join(lost[:_NAMED])}). Analysts still read the database before. Make it anew from the ledger, at "
+            "no cost: `openmart-pipeline rebuild`."
+        )
+
+
+def rebuild(
+    work: Workplace, *, run_id: str, on_file: Callable[[str, int, int], None] = lambda _key, _done, _files: None
+) -> list[str]:
     """Make the warehouse anew from the ledger and the file copies, and publish it; return what could not be.
 
-    The published database stays as it is until the new one is whole.
+    Built beside the old one, which is used by everybody else until the new one is whole; so is the published one.
+    `on_file` hears of each file when it is in: its name, how many are done, of how many.
     """
-    work.warehouse.discard()
-    failed = []
-    for partition in plans.all_partitions(work.ledger):
-        plan = plans.current_plan(work.ledger, partition.partition_key)
-        if plan is None or partition.state == "retired":
-            continue
-        try:
-            load_contacts(work, partition.partition_key, run_id=run_id)
-        except FileRefused as error:
-            failed.append(str(error))
+    files = [
+        row.partition_key
+        for row in plans.all_partitions(work.ledger)
+        if row.current_plan_id is not None and row.state != "retired"
+    ]
+    loaded: dict[str, _Loaded] = {}
+    failed: dict[str, str] = {}
+    with work.warehouse.made_anew() as fresh:
+        for done, key in enumerate(files, start=1):
+            try:
+                loaded[key] = _load_answers(replace(work, warehouse=fresh), key, run_id)
+            except FileRefused as error:
+                failed[key] = str(error)
+            on_file(key, done, len(files))
+    for key, made in loaded.items():
+        _catch_up(work, key, made, run_id)
+    for key in failed:
+        loads.note_given_up(work.ledger, key)
     publish(work)
-    return failed
+    return list(failed.values())
+
+
+def _catch_up(work: Workplace, key: str, made: _Loaded, run_id: str) -> None:
+    """Load a file again that somebody else planned or loaded, into the old warehouse, while the new one was made."""
+    now = plans.partition(work.ledger, key)
+    if now is not None and (now.current_plan_id != made.plan_id or now.loaded_seq > made.seq):
+        load_contacts(work, key, run_id=run_id)
+    else:
+        loads.note_answers_loaded(work.ledger, key, made.plan_id, made.seq)

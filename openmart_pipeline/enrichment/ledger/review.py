@@ -4,6 +4,7 @@ Lives here: reads for the findings; no money moves here.
 Imports `store`, `schema`, `states`, `plans`, `moves`.
 """
 
+import datetime as dt
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, strays, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, strays, tasks
 from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
@@ -54,6 +55,68 @@ def approved_and_owing(ledger: Ledger) -> list[Waiting]:
     )
     with ledger.read() as connection:
         return [Waiting(**row) for row in connection.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWork:
+    """What is bought for a file and not collected yet."""
+
+    partition_key: str
+    batches: int
+    questions: int
+    ready: int  # batches whose answers can be read
+    since: dt.datetime  # when the oldest was sent
+    poll_due_at: dt.datetime | None  # when the one that waits longest for a look should have got it
+    ready_at: dt.datetime | None  # when the first that can be read became so
+
+
+def open_work(ledger: Ledger) -> list[OpenWork]:
+    """Return what waits for an answer or to be read, file by file, longest first."""
+    is_ready = batches.c.state == BatchState.READY
+    query = (
+        sa.select(
+            batches.c.partition_key,
+            sa.func.count().label("batches"),
+            sa.func.sum(batches.c.tasks).label("questions"),
+            sa.func.count().filter(is_ready).label("ready"),
+            sa.func.min(sa.func.coalesce(batches.c.submitted_at, batches.c.intent_at)).label("since"),
+            sa.func.min(batches.c.next_poll_at).filter(batches.c.state == BatchState.SUBMITTED).label("poll_due_at"),
+            sa.func.min(batches.c.ready_at).filter(is_ready).label("ready_at"),
+        )
+        .where(batches.c.state.in_((BatchState.SENDING, BatchState.SUBMITTED, BatchState.READY)))
+        .group_by(batches.c.partition_key)
+        .order_by(sa.literal_column("since"))
+    )
+    with ledger.read() as connection:
+        return [OpenWork(**row) for row in connection.execute(query).mappings()]
+
+
+def collected_at(ledger: Ledger) -> dt.datetime | None:
+    """Return when an answer was last read; None before the first."""
+    query = sa.select(events.c.at).where(events.c.move == "collect").order_by(events.c.seq.desc()).limit(1)
+    with ledger.read() as connection:
+        return connection.execute(query).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedBatch:
+    """What the tracking ids of a batch begin with, and how many there are."""
+
+    tracking_prefix: str
+    vendor_batch_id: str | None
+    tasks: int
+
+
+def tracked_batches(ledger: Ledger) -> list[TrackedBatch]:
+    """Return every batch that was sent, by what its answers can be recognised by."""
+    query = sa.select(tasks.c.tracking_id, batches.c.vendor_batch_id, batches.c.tasks).join(
+        tasks, sa.and_(tasks.c.batch_no == batches.c.batch_no, tasks.c.position == 0)
+    )
+    with ledger.read() as connection:
+        return [
+            TrackedBatch(tracking_id.rpartition("-")[0], vendor_batch_id, count)
+            for tracking_id, vendor_batch_id, count in connection.execute(query)
+        ]
 
 
 def plans_held(ledger: Ledger) -> dict[str, str]:

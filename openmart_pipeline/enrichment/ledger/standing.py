@@ -227,6 +227,25 @@ def due_for_loading(ledger: Ledger) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
+def behind(ledger: Ledger) -> list[str]:
+    """Return the files whose contacts lack something that the ledger holds, or may soon."""
+    open_ = sa.exists().where(
+        batches.c.partition_key == partitions.c.partition_key,
+        batches.c.state.in_((BatchState.SENDING, BatchState.SUBMITTED, BatchState.READY)),
+    )
+    query = (
+        sa.select(partitions.c.partition_key)
+        .where(
+            partitions.c.state != "retired",
+            partitions.c.current_plan_id.is_not(None),
+            sa.or_(partitions.c.loaded_seq < 0, newest_end_of_plan() > partitions.c.loaded_seq, open_),
+        )
+        .order_by(partitions.c.partition_key)
+    )
+    with ledger.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
 def newest_end_of_plan() -> sa.ScalarSelect[int]:
     """SQL: the number of the newest event that ended a task of a partition's current plan."""
     return (
@@ -244,16 +263,6 @@ def newest_end(ledger: Ledger, partition_key: str) -> int:
     with ledger.read() as connection:
         query = sa.select(newest_end_of_plan()).select_from(partitions)
         return connection.execute(query.where(partitions.c.partition_key == partition_key)).scalar() or 0
-
-
-def set_loaded(ledger: Ledger, partition_key: str, plan_id: str, seq: int) -> None:
-    """Record that the file's contacts hold what ended up to `seq`: said last, after publishing."""
-    with ledger.write() as connection:
-        connection.execute(
-            partitions.update()
-            .where(partitions.c.partition_key == partition_key, partitions.c.current_plan_id == plan_id)
-            .values(loaded_seq=seq, loaded_at=ledger.clock())
-        )
 
 
 def newest_event(ledger: Ledger) -> int:

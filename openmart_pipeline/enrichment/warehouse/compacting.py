@@ -1,6 +1,6 @@
-"""A new private file with the same rows: deleting in DuckDB leaves the deleted text in the file's blocks.
+"""A new private file in the old one's place: with the same rows, or made anew from the ledger.
 
-Lives here: the copy and the step that puts it in place. No table's contents.
+Lives here: the copy and the step that puts a file in place. No table's contents.
 Imports `connection`, `errors`, `tables`.
 """
 
@@ -14,6 +14,8 @@ from openmart_pipeline.enrichment.warehouse.tables import TABLES
 def compact(file: PrivateFile) -> None:
     """Copy every row into a new file and put it in the old one's place; a kill leaves the one or the other.
 
+    Deleting in DuckDB leaves the deleted text in the file's blocks; the new file never had it.
+
     Raises:
         WarehouseUnwritable: no space for the copy; the file is as it was.
 
@@ -26,6 +28,18 @@ def compact(file: PrivateFile) -> None:
             connection.execute("ATTACH ? AS old (READ_ONLY)", [str(file.path)])
             for table in TABLES:
                 connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM old.{table.name}")  # noqa: S608  our constants
+        take_over(file, fresh)
+        fresh.discard(with_lock=True)
+
+
+def take_over(file: PrivateFile, fresh: PrivateFile) -> None:
+    """Put a file that nobody else uses in the place of `file`, in one step; whoever waits for a turn gets the new one.
+
+    Raises:
+        WarehouseUnwritable: the disk refuses; the file is as it was.
+
+    """
+    with file.turn():
         fresh.checkpoint()
         try:
             fresh.path.replace(file.path)
@@ -37,4 +51,3 @@ def compact(file: PrivateFile) -> None:
                 os.close(folder)
         except OSError as error:
             raise unwritable(error, file.path.name) from error
-        fresh.discard(with_lock=True)

@@ -51,7 +51,7 @@ class PrivateFile:
         """Open nothing yet; `memory_limit` bounds each connection (DuckDB's default: 80 % of RAM)."""
         self.path = path
         self.turn_timeout_s = turn_timeout_s
-        self._memory_limit = memory_limit
+        self.memory_limit = memory_limit
         self._is_prepared = False
         self._lock = filelock.FileLock(path.with_name(path.name + ".lock"), poll_interval=LOCK_POLL_S)
 
@@ -116,7 +116,7 @@ class PrivateFile:
     def beside(self, suffix: str) -> "PrivateFile":
         """Return another file of the same kind, next to this one."""
         path = self.path.with_name(self.path.name + suffix)
-        return PrivateFile(path, memory_limit=self._memory_limit, turn_timeout_s=self.turn_timeout_s)
+        return PrivateFile(path, memory_limit=self.memory_limit, turn_timeout_s=self.turn_timeout_s)
 
     def discard(self, *, with_lock: bool = False) -> None:
         """Remove the file and everything beside it; its lock only where nobody else can be waiting for it."""
@@ -141,7 +141,7 @@ class PrivateFile:
 
     def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Open the file; wait while somebody outside the pipeline, a careless analyst, holds it."""
-        config: dict[str, str | bool | int | float | list[str]] = {**_CONFIG, "memory_limit": self._memory_limit}
+        config: dict[str, str | bool | int | float | list[str]] = {**_CONFIG, "memory_limit": self.memory_limit}
         give_up_at = time.monotonic() + self.turn_timeout_s
         pause_s = LOCK_POLL_S
         while True:

@@ -4,6 +4,7 @@ Lives here: the object and its small questions. The work is in `file_loads`, `an
 Imports those and `connection`.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -116,9 +117,32 @@ class Warehouse:
                     connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constants
             connection.execute("DELETE FROM published_info")
 
+    def files(self) -> set[str]:
+        """Return the company files that rows are loaded of."""
+        return {input_file for (input_file,) in self.query("SELECT input_file FROM input_files")}
+
     def discard(self) -> None:
-        """Remove the private file, whatever its state; the next call makes an empty one. For `rebuild`."""
+        """Remove the private file, whatever its state; the next call makes an empty one."""
         self._file.discard()
+
+    @contextlib.contextmanager
+    def made_anew(self) -> Iterator["Warehouse"]:
+        """Yield an empty warehouse beside this one, which takes this one's place when the block ends well.
+
+        Everybody else uses this one until then, whatever its state; who else makes one anew waits.
+        """
+        beside = self._file.beside(".rebuilding")
+        fresh = Warehouse(
+            beside.path,
+            self.published_path,
+            memory_limit=beside.memory_limit,
+            turn_timeout_s=beside.turn_timeout_s,
+            now=self._now,
+        )
+        with fresh._file.turn():
+            fresh.discard()
+            yield fresh
+            compacting.take_over(self._file, fresh._file)
 
     def compact(self) -> None:
         """Write every row into a new file in the private file's place: what was deleted is in neither."""
