@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
+
+settings.register_profile("claims", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no claim is a speed
+settings.load_profile("claims")
 
 
 @pytest.fixture(scope="session")

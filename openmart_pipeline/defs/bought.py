@@ -10,6 +10,7 @@ import dagster as dg
 
 from openmart_pipeline.defs.config import Approval
 from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.lineage import SUBMITTED_BATCHES
 from openmart_pipeline.defs.metadata import (
     CODE_VERSION,
     GROUP,
@@ -45,7 +46,7 @@ _FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK)
     kinds={"openmart", "sqlite"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    metadata=of_table("submitted_batches"),
+    metadata=of_table("submitted_batches", SUBMITTED_BATCHES),
     description="**Buys.** Sends what the file's plan still owes to Openmart, in batches of up to 100 questions, "
     "within the `credit_limit` you type and the budgets of the settings. Whatever is owned, on its way or perhaps paid "
     "for is never sent again, however often this runs. Terminate waits for the requests under way.",

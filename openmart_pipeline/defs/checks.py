@@ -1,7 +1,7 @@
 """Checks: sentences that are true when green, over everything the pipeline holds.
 
 Lives here: which promise hangs on which asset, and how a finding is shown. What is looked for is in
-`enrichment.findings`. A check informs; the money gates are in the submit.
+`enrichment`: `findings`, `quality`, `drift`, `waits`. A check informs; the money gates are in the submit.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.metadata import Metadata, numbers
 from openmart_pipeline.defs.planned import companies, enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import findings
+from openmart_pipeline.enrichment import drift, findings, quality, waits
 from openmart_pipeline.enrichment.findings import Finding
 from openmart_pipeline.enrichment.steps import Workplace
 
@@ -36,6 +36,17 @@ class Promise:
     def key(self) -> dg.AssetCheckKey:
         """How Dagster names it."""
         return dg.AssetCheckKey(self.asset.key, self.name)
+
+    def result(self, finding: Finding) -> dg.AssetCheckResult:
+        """Return the check's outcome as its own step yields it."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset.key,
+            check_name=self.name,
+            passed=finding.keeps_promise,
+            severity=self.severity,
+            description=_words(finding),
+            metadata=_shown(finding),
+        )
 
     def evaluation(self, finding: Finding) -> dg.AssetCheckEvaluation:
         """Return the check's outcome as an event that a sensor or a job may report outside of any run of the asset."""
@@ -62,6 +73,14 @@ NO_BATCH_IS_STUCK = Promise(
     findings.stuck_batches,
     WARN,
     "Every batch that Openmart accepted is finished within the age limit, and Openmart still knows it.",
+)
+NOTHING_WAITS_UNATTENDED = Promise(
+    "nothing_waits_unattended",
+    task_results,
+    waits.unattended,
+    WARN,
+    "What is bought is asked about, read, loaded and published as it becomes ready. Green or not, it says what waits "
+    "and since when.",
 )
 EVERY_INPUT_FILE_IS_READABLE = Promise(
     "every_input_file_is_readable",
@@ -95,12 +114,48 @@ PROMISES = (
         "Every plan that was approved is bought to its end: no limit, budget or stop left questions behind.",
     ),
     NO_BATCH_IS_STUCK,
+    NOTHING_WAITS_UNATTENDED,
     Promise(
         "answers_are_readable",
         contacts,  # its load is what reads them
         findings.odd_answers,
         WARN,
         "Every answer could be read in full and names a task of ours.",
+    ),
+    Promise(
+        "answers_keep_their_shape",
+        contacts,
+        drift.drifted_answers,
+        WARN,
+        "No key came into Openmart's answers or left them in the last week.",
+    ),
+    Promise(
+        "contacts_come_from_our_own_tasks",
+        contacts,
+        quality.invented_contacts,
+        ERROR,
+        "Nobody is in contacts whom no question of ours found.",
+    ),
+    Promise(
+        "email_addresses_are_well_formed",
+        contacts,
+        quality.malformed_emails,
+        ERROR,
+        "Every address in contacts has the syntax of one; nothing was sent to it.",
+    ),
+    Promise(
+        "files_find_people_as_usual",
+        contacts,
+        quality.low_hit_rates,
+        WARN,
+        "Each file's questions find somebody as often as the floor says, and not far more seldom than other files'.",
+    ),
+    Promise(
+        "addresses_are_verified_as_usual",
+        contacts,
+        quality.low_verified_shares,
+        WARN,
+        "Each file's addresses are verified as often as the floor says, and not far more seldom than other files'.",
     ),
     Promise(
         "contacts_trace_to_a_row",
@@ -125,31 +180,34 @@ PROMISES = (
     ),
 )
 # Those that change without a run of their asset that succeeds, and are cheap enough to be looked at in every tick.
-WATCHED = (NO_SUBMISSION_LEFT_UNKNOWN, NO_BATCH_IS_STUCK)
+WATCHED = (NO_SUBMISSION_LEFT_UNKNOWN, NO_BATCH_IS_STUCK, NOTHING_WAITS_UNATTENDED)
 
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
-    """Return every promise as an asset check."""
-    return [_check_of(promise) for promise in PROMISES]
+    """Return every promise as an asset check; those of one asset are one step, and each may be executed alone."""
+    assets = {promise.asset.key: promise.asset for promise in PROMISES}
+    return [_checks_of(asset, [one for one in PROMISES if one.asset.key == asset.key]) for asset in assets.values()]
 
 
-def _check_of(promise: Promise) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=promise.asset, name=promise.name, description=promise.description)
-    def check(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+def _checks_of(asset: dg.AssetsDefinition, promises: list[Promise]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{asset.key.to_python_identifier()}_checks",
+        specs=[dg.AssetCheckSpec(one.name, asset=asset.key, description=one.description) for one in promises],
+        can_subset=True,
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    ) -> Iterator[dg.AssetCheckResult]:
         with refusals_as_failures(), workplace.open() as work:
-            finding = promise.find(work)
-        return dg.AssetCheckResult(
-            passed=finding.keeps_promise,
-            severity=promise.severity,
-            description=_words(finding),
-            metadata=_shown(finding),
-        )
+            for promise in promises:
+                if promise.key in context.selected_asset_check_keys:
+                    yield promise.result(promise.find(work))
 
-    return check
+    return checks
 
 
 def _words(finding: Finding) -> str:
-    return "Nothing speaks against it." if finding.keeps_promise else f"{finding.says} {finding.advice}"
+    return finding.all_clear if finding.keeps_promise else f"{finding.says} {finding.advice}"
 
 
 def _shown(finding: Finding) -> Metadata:

@@ -10,13 +10,14 @@ import dagster as dg
 
 from openmart_pipeline.defs.bought import submitted_batches
 from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.figures import of_contacts, of_publication
+from openmart_pipeline.defs.lineage import CONTACTS, TASK_RESULTS
 from openmart_pipeline.defs.metadata import (
     CODE_VERSION,
     GROUP,
     OWNERS,
     listed,
     numbers,
-    of_file,
     of_rows,
     of_table,
     texts,
@@ -25,46 +26,18 @@ from openmart_pipeline.defs.metadata import (
 from openmart_pipeline.defs.partitions import input_file_of, input_files
 from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.progress_log import ProgressLog
+from openmart_pipeline.defs.publishing import left_to_others
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.collect import CollectReport
-from openmart_pipeline.enrichment.ledger import plans, review, standing
+from openmart_pipeline.enrichment.ledger import standing
 from openmart_pipeline.enrichment.ledger.sharing import lease
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 
 COLLECT = "collect"  # the kind of lease: one slice per file at a time
 SLICE_S = 15 * 60  # a run that ends lets others have its place, and shows what it has
 PATIENCE_S = 30  # the slice ends when nothing came for so long: the sensor looks further, and asks again
-
-FROM_BATCHES = {
-    column: ("submitted_batches", column)
-    for column in ("input_file", "batch_no", "batch_id", "submitted_at", "dagster_run_id")
-}
-_OF_A_PERSON = (
-    *("first_name", "last_name", "full_name", "title", "email", "email_verified", "phone", "phones"),
-    *("email_domain", "is_role_address", "is_free_mail", "is_other_domain"),
-    *("phone_region", "phone_line_type", "phone_number_type"),
-)
-_OF_A_TASK = (
-    "input_file",
-    "fingerprint",
-    "batch_id",
-    "task_id",
-    "task_no",
-    "tracking_id",
-    "submitted_at",
-    "fetched_at",
-)
-FROM_RESULTS_AND_PLAN = {
-    **dict.fromkeys((*_OF_A_PERSON, "linkedin_url"), ("task_results", "raw")),
-    **{column: ("task_results", column) for column in ("input_file", *_OF_A_TASK, "dagster_run_id")},
-    "source_rows": ("enrichment_plan", "source_row"),
-    "source_tracking_ids": ("enrichment_plan", "tracking_id"),
-    "company_domain": ("enrichment_plan", "domain"),
-    "company_name": ("enrichment_plan", "company_name"),
-    "requested_title": ("enrichment_plan", "title"),
-}
 
 
 @dg.asset(
@@ -74,7 +47,7 @@ FROM_RESULTS_AND_PLAN = {
     kinds={"openmart", "sqlite"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    metadata=of_table("task_results", FROM_BATCHES),
+    metadata=of_table("task_results", TASK_RESULTS),
     description="The raw answers to the file's questions, read from Openmart as its batches become ready and kept in "
     "the ledger. One run reads for at most a quarter of an hour; `batch_readiness_sensor` starts the next when there "
     "is more. Free, and may be repeated at any time. `contacts` puts them into the table.",
@@ -143,7 +116,7 @@ def _collect(context: dg.AssetExecutionContext, work: Workplace, buyer: Buyer, k
     kinds={"duckdb"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    metadata=of_table("contacts", FROM_RESULTS_AND_PLAN),
+    metadata=of_table("contacts", CONTACTS),
     description="The people found for the file's companies, one row per person and question, each leading back to its "
     "rows, batch, task and run. Made of the answers in the ledger: free, and the same rows every time. To count people "
     "over all files, use the view `contact_directory` of the published database.",
@@ -163,6 +136,7 @@ def contacts(
             metadata={
                 **texts({"what_waits": waits.sentence}),
                 **rows,
+                **of_contacts(work, key),
                 **numbers(
                     {
                         "with_email": counts.emails,
@@ -195,32 +169,21 @@ def contacts(
     "keeps what it sees. Tables `contacts`, `companies` and the others, views `contact_directory` (each person once) "
     "and `company_coverage` (what became of each row). Every table and column carries its comment.",
 )
-def published_database(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.MaterializeResult[None]:
+def published_database(
+    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult[None]:
     """Let analysts read what the warehouse holds now; nothing is written when exactly that is out."""
     with refusals_as_failures(), workplace.open() as work:
+        why_not = left_to_others(context.instance, context.run, work)
+        if why_not is not None:
+            version = version_of(work.warehouse.published_generation())
+            return dg.MaterializeResult(data_version=version, metadata=texts({"published": why_not}))
         was_new = steps.publish(work)
         path = work.warehouse.published_path
-        waiting = standing.waiting_partitions(work.ledger)
-        known = [row for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
-        people, rows = work.warehouse.query("SELECT (SELECT count(*) FROM contact_directory), count(*) FROM contacts")[
-            0
-        ]
-        generation = work.warehouse.published_generation()
         return dg.MaterializeResult(
-            data_version=version_of(generation),
+            data_version=version_of(work.warehouse.published_generation()),
             metadata={
-                "dagster/uri": of_file(path),
-                **numbers(
-                    {
-                        "people": people,
-                        "contacts": rows,
-                        "files": len(known),
-                        "files_waiting_for_answers": len(waiting),
-                        "estimated_credits_not_spent": review.credits_not_spent(work.ledger),
-                        "file_bytes": path.stat().st_size,
-                        "generation": generation,
-                    }
-                ),
+                **of_publication(work),
                 **texts(
                     {
                         "published": "now" if was_new else "exactly this was out already",

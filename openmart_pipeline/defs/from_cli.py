@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from openmart_pipeline.defs.figures import of_contacts, of_publication
 from openmart_pipeline.defs.metadata import Metadata, numbers, of_file, of_rows, texts, version_of
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.quote import quote_markdown
@@ -39,14 +40,13 @@ def report_assets(
                 "enrichment_plan": {"openmart/quote": dg.MetadataValue.md(quote_markdown(plan))},
                 "submitted_batches": _bought(key, report),
                 "task_results": {},
-                "contacts": {},
+                "contacts": of_contacts(work, key),
             }
             for asset, metadata in said.items():
                 rows, version = of_rows(work, asset, key)
                 _report(instance, asset, {**metadata, **rows}, version, partition=key)
-        path = work.warehouse.published_path
-        generation = work.warehouse.published_generation()
-        _report(instance, "published_database", {"dagster/uri": of_file(path)}, version_of(generation))
+        version = version_of(work.warehouse.published_generation())
+        _report(instance, "published_database", of_publication(work), version)
 
 
 def _bought(key: str, report: RunReport) -> Metadata:

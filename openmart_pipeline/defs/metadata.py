@@ -1,7 +1,7 @@
 """Metadata: what an asset says of itself before its first run, and after each.
 
 Lives here: Dagster's own keys and ours under `openmart/`. Counts and ids, never people, never the key.
-Imports `contents` and the warehouse's dictionary.
+Imports `lineage`, `contents` and the warehouse's dictionary.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from openmart_pipeline.defs.lineage import Lineage
 from openmart_pipeline.enrichment.contents import held
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.warehouse import data_dictionary
@@ -21,12 +22,12 @@ OWNERS = ["team:data-engineering"]
 CODE_VERSION = "1"  # raised where the same inputs would give other rows
 
 
-def of_table(table: str, lineage: Mapping[str, tuple[str, str]] | None = None) -> Metadata:
+def of_table(table: str, lineage: Lineage | None = None) -> Metadata:
     """Return what is known of an asset's table before it is made: its name, its columns, where they come from.
 
     Args:
         table: as analysts query it in the published database.
-        lineage: column -> (asset, column) that it is copied from.
+        lineage: what each column is made of.
 
     """
     entries = [entry for entry in data_dictionary() if entry.table == table and entry.column]
@@ -39,8 +40,8 @@ def of_table(table: str, lineage: Mapping[str, tuple[str, str]] | None = None) -
         metadata["dagster/column_lineage"] = dg.MetadataValue.column_lineage(
             dg.TableColumnLineage(
                 {
-                    column: [dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=source)]
-                    for column, (asset, source) in lineage.items()
+                    column: [dg.TableColumnDep(asset_key=asset, column_name=source) for asset, source in sources]
+                    for column, sources in lineage.items()
                 }
             )
         )
@@ -48,9 +49,13 @@ def of_table(table: str, lineage: Mapping[str, tuple[str, str]] | None = None) -
 
 
 def of_rows(work: Workplace, table: str, key: str) -> tuple[Metadata, dg.DataVersion]:
-    """Return the row count of the file's part of a table, and the data version made of those very rows."""
+    """Return the row counts of the file's part of a table and of all of it, and the data version of those very rows."""
     rows = held(work.warehouse, table, key)
-    return {"dagster/row_count": dg.MetadataValue.int(rows.rows)}, version_of(rows.rows, rows.digest)
+    counts: Metadata = {
+        "dagster/partition_row_count": dg.MetadataValue.int(rows.rows),
+        "dagster/row_count": dg.MetadataValue.int(rows.rows_of_all_files),
+    }
+    return counts, version_of(rows.rows, rows.digest)
 
 
 def version_of(*parts: object) -> dg.DataVersion:

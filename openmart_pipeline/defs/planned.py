@@ -8,6 +8,7 @@ import dagster as dg
 
 from openmart_pipeline.defs.config import PlanChoices
 from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.lineage import ENRICHMENT_PLAN
 from openmart_pipeline.defs.metadata import (
     CODE_VERSION,
     GROUP,
@@ -25,11 +26,6 @@ from openmart_pipeline.defs.quote import quote_markdown
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.question_settings import laid_over
-
-FROM_COMPANIES = {
-    column: ("companies", column)
-    for column in ("input_file", "source_row", "domain", "company_name", "city", "state", "country", "tracking_id")
-} | {"title": ("companies", "titles")}
 
 
 @dg.asset(
@@ -92,7 +88,7 @@ def companies(
     kinds={"duckdb"},
     owners=OWNERS,
     code_version=CODE_VERSION,
-    metadata=of_table("enrichment_plan", FROM_COMPANIES),
+    metadata=of_table("enrichment_plan", ENRICHMENT_PLAN),
     description="What the file would ask Openmart: one question per company and job title, those that are answered or "
     "on their way already marked as such, and a **quote** of what buying the rest would cost (in the metadata). Free: "
     "nothing is bought until `submitted_batches` is materialized with a credit limit.",

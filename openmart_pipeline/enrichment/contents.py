@@ -1,4 +1,4 @@
-"""What a table of the warehouse holds for a file, as two numbers: how many rows, and a digest of them.
+"""What a table of the warehouse holds for a file, in numbers: how many rows, and a digest of them.
 
 Lives here: the digest that data versions are made of. Imports the warehouse.
 """
@@ -15,14 +15,18 @@ class Held:
     """The rows of one file in one table."""
 
     rows: int
+    rows_of_all_files: int
     digest: str  # equal rows, equal digest, in any order
 
 
 def held(warehouse: Warehouse, table: str, input_file: str) -> Held:
-    """Return how many rows of the file the table holds, and a digest of them."""
+    """Return how many rows the table holds, of the file and in all, and a digest of the file's."""
     if table not in _TABLES:
         raise ValueError(f"{table!r} is no table of the warehouse")
     # A sum, since rows that are equal would cancel each other out in an exclusive or.
-    sql = f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0)::VARCHAR FROM {table} t WHERE input_file = ?"  # noqa: S608  one of our tables
-    rows, digest = warehouse.query(sql, [input_file])[0]
-    return Held(rows=rows, digest=digest)
+    sql = f"""
+        SELECT count(*), (SELECT count(*) FROM {table}), coalesce(sum(hash(t)::HUGEINT), 0)::VARCHAR
+        FROM {table} t WHERE input_file = ?
+    """  # noqa: S608  one of our tables
+    rows, of_all, digest = warehouse.query(sql, [input_file])[0]
+    return Held(rows=rows, rows_of_all_files=of_all, digest=digest)

@@ -23,6 +23,7 @@ class Finding:
 
     count: int
     says: str
+    all_clear: str = "Nothing speaks against it."  # said in its place where the count is 0
     sample: tuple[str, ...] = ()
     advice: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
@@ -77,10 +78,9 @@ _UNTRACED_CONTACTS = """
 SELECT contact_id FROM contacts
 JOIN input_files USING (input_file)
 WHERE answers_loaded_at >= plan_loaded_at AND (
-    batch_id IS NULL OR task_id IS NULL OR tracking_id IS NULL OR dagster_run_id IS NULL OR NOT EXISTS (
-        SELECT 1 FROM contact_rows JOIN companies USING (input_file, source_row)
-        WHERE contact_rows.contact_id = contacts.contact_id AND contact_rows.input_file = contacts.input_file
-          AND companies.outcome = 'kept'))
+    batch_id IS NULL OR task_id IS NULL OR tracking_id IS NULL OR dagster_run_id IS NULL OR contact_id NOT IN (
+        SELECT contact_id FROM contact_rows
+        SEMI JOIN (SELECT input_file, source_row FROM companies WHERE outcome = 'kept') USING (input_file, source_row)))
 ORDER BY contact_id
 """
 
@@ -230,18 +230,27 @@ def disagreements(work: Workplace) -> Finding:
     )
 
 
+# What is odd, without the place in the answer where it stood.
+_ODDITIES = r"""
+SELECT regexp_replace(oddity, '^[a-z]+(\[[0-9]+\])?(\.[a-z_]+(\[[0-9]+\])?)*: ', '') AS what, count(*),
+       min(tracking_id), min(input_file)
+FROM (SELECT input_file, tracking_id, unnest(oddities) AS oddity FROM task_results WHERE len(oddities) > 0)
+GROUP BY what ORDER BY count(*) DESC, what LIMIT 10
+"""
+
+
 def odd_answers(work: Workplace) -> Finding:
     """Find answers with something in them that could not be read, and answers that name no task of ours."""
-    rows = work.warehouse.query(
-        "SELECT input_file, tracking_id, array_to_string(oddities, '; ') FROM task_results "
-        "WHERE len(oddities) > 0 ORDER BY task_no"
-    )
+    kinds = work.warehouse.query(_ODDITIES)
+    answers = work.warehouse.query("SELECT count(*) FROM task_results WHERE len(oddities) > 0")[0][0]
     strays = review.stray_answers(work.ledger)
-    samples = [f"{tracking_id} ({file}): {what}"[:300] for file, tracking_id, what in rows]
+    samples = [
+        f"{count:,} times {what}, as in {tracking_id} ({file})"[:300] for what, count, tracking_id, file in kinds
+    ]
     samples += [f"batch {batch_no}: an answer with {reason}" for batch_no, reason in strays]
     return Finding(
-        count=len(rows) + len(strays),
-        says=f"{plural(len(rows), 'answer')} with something that could not be read, {len(strays):,} naming no task of "
+        count=answers + len(strays),
+        says=f"{plural(answers, 'answer')} with something that could not be read, {len(strays):,} naming no task of "
         "ours.",
         sample=tuple(samples[:SAMPLE]),
         advice="What could be read is in contacts, and the answer as received stays in task_results.raw. Nothing needs "

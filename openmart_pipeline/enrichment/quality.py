@@ -5,187 +5,182 @@ checks and metadata. Imports `findings` for the form of an answer, `steps` for t
 """
 
 import statistics
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-import sqlalchemy as sa
-
-from openmart_pipeline.enrichment.contact_fields import normal_email
+from openmart_pipeline.enrichment.contact_fields import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, normal_email
 from openmart_pipeline.enrichment.findings import SAMPLE, Finding
-from openmart_pipeline.enrichment.ledger.schema import tasks
+from openmart_pipeline.enrichment.ledger import review
 from openmart_pipeline.enrichment.steps import Workplace
 
-ENOUGH_ANSWERS = 20  # below that a rate says nothing
+ENOUGH = 20  # answers or addresses: of fewer a rate says nothing
 FAR_BELOW = 0.5  # of the other files' median: worth a look, whatever the floor
-# What a task's answer and a person in it are documented to hold, and what we add (API section 4).
-KNOWN_KEYS = frozenset({"task_id", "status", "tracking_id", "data", "people_removed_on_request"})
-KNOWN_PERSON_KEYS = frozenset({"first_name", "last_name", "full_name", "title", "email", "phones", "linkedin_url"})
-_CHUNK = 50_000  # tasks compared at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileQuality:
-    """A file's numbers as they stand; None where there is nothing to divide by."""
+class Quality:
+    """The numbers of a file, or of everything together, as they stand."""
 
-    input_file: str
-    contacts: int
-    answered: int  # questions
-    found: int
+    people: int
     with_email: int
     verified: int
-    estimated_credits: float | None
-    usable_bought: int
+    answered: int  # questions
+    found: int
+    estimated_credits: float | None  # None while prices are unknown, or nothing was bought
+    usable_bought: int  # usable contacts in what those credits bought
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of the answered questions that found somebody."""
+        """Share of the answered questions that found somebody; None before the first."""
         return self.found / self.answered if self.answered else None
 
     @property
     def verified_rate(self) -> float | None:
-        """Share of the contacts with an address whose address Openmart calls verified."""
+        """Share of the people with an address whose address Openmart calls verified; None without one."""
         return self.verified / self.with_email if self.with_email else None
 
     @property
     def credits_per_usable_contact(self) -> float | None:
-        """Estimated credits spent for the file over the usable contacts they bought."""
+        """Estimated credits spent over the usable contacts they bought; None without one."""
         if self.estimated_credits is None or not self.usable_bought:
             return None
         return self.estimated_credits / self.usable_bought
 
 
-_QUALITY = """
-WITH answers AS (
-    SELECT input_file, count(*) FILTER (WHERE state IN ('found', 'empty')) AS answered,
-           count(*) FILTER (WHERE state = 'found') AS found
-    FROM task_results WHERE is_current GROUP BY input_file
-), people AS (
-    SELECT input_file, count(*) AS contacts, count(email) AS with_email,
-           count(*) FILTER (WHERE email_verified AND email IS NOT NULL) AS verified
-    FROM contacts GROUP BY input_file
-), cost AS (
-    SELECT input_file, sum(estimated_credits) AS credits, sum(usable_contacts)::BIGINT AS usable
-    FROM cost_per_usable_contact GROUP BY input_file
-)
-SELECT input_file, coalesce(contacts, 0), coalesce(answered, 0), coalesce(found, 0), coalesce(with_email, 0),
-       coalesce(verified, 0), credits, coalesce(usable, 0)
-FROM input_files LEFT JOIN answers USING (input_file) LEFT JOIN people USING (input_file)
-LEFT JOIN cost USING (input_file)
-ORDER BY input_file
+_REACHED = "count(email) AS with_email, count(*) FILTER (WHERE email_verified AND email IS NOT NULL) AS verified"
+_ANSWERED = """count(DISTINCT task_no) FILTER (WHERE state IN ('found', 'empty')) AS answered,
+           count(DISTINCT task_no) FILTER (WHERE state = 'found') AS found"""
+_SPENT = "sum(estimated_credits) AS credits, coalesce(sum(usable_contacts), 0)::BIGINT AS usable"
+
+_OF_FILE = f"""
+SELECT * FROM (SELECT count(*) AS people, {_REACHED} FROM contacts WHERE input_file = $file),
+              (SELECT {_ANSWERED} FROM task_results WHERE is_current AND input_file = $file),
+              (SELECT {_SPENT} FROM cost_per_usable_contact WHERE input_file = $file)
+"""  # noqa: S608  our own text
+
+# A person, an answer and a purchase that several files share count once.
+_IN_TOTAL = f"""
+SELECT * FROM (SELECT count(*) AS people, {_REACHED} FROM contact_directory),
+              (SELECT {_ANSWERED} FROM task_results WHERE is_current),
+              (SELECT {_SPENT} FROM cost_per_usable_contact)
+"""  # noqa: S608  our own text
+
+
+def quality_of_file(work: Workplace, input_file: str) -> Quality:
+    """Return the numbers of one file."""
+    [numbers] = work.warehouse.query(_OF_FILE, {"file": input_file})
+    return _quality(numbers)
+
+
+def quality_in_total(work: Workplace) -> Quality:
+    """Return the numbers of all files together."""
+    [numbers] = work.warehouse.query(_IN_TOTAL)
+    return _quality(numbers)
+
+
+def _quality(numbers: Iterable[Any]) -> Quality:
+    return Quality(**dict(zip(Quality.__dataclass_fields__, numbers, strict=True)))
+
+
+_HITS = """
+SELECT input_file, count(*) FILTER (WHERE state = 'found'), count(*) FROM task_results
+WHERE is_current GROUP BY input_file HAVING count(*) >= ?
+"""
+_VERIFIED = """
+SELECT input_file, count(*) FILTER (WHERE email_verified), count(*) FROM contacts
+WHERE email IS NOT NULL GROUP BY input_file HAVING count(*) >= ?
 """
 
 
-def quality_of_files(work: Workplace) -> list[FileQuality]:
-    """Return the numbers of every loaded file."""
-    names = tuple(FileQuality.__dataclass_fields__)
-    return [FileQuality(**dict(zip(names, row, strict=True))) for row in work.warehouse.query(_QUALITY)]
-
-
-def low_hit_rates(work: Workplace, *, floor: float) -> Finding:
-    """Find files whose questions find somebody more seldom than `floor`, or far more seldom than the other files'."""
-    rates = {file.input_file: file.hit_rate for file in quality_of_files(work) if file.answered >= ENOUGH_ANSWERS}
+def low_hit_rates(work: Workplace) -> Finding:
+    """Find files whose questions find somebody more seldom than the floor, or far more seldom than other files'."""
     return _low(
-        {name: rate for name, rate in rates.items() if rate is not None},
-        floor,
+        work.warehouse.query(_HITS, [ENOUGH]),
+        work.hit_rate_floor,
         "hit rate",
+        "OPENMART_HIT_RATE_FLOOR",
         "Look at the titles and domains that were asked: companies_without_contacts lists them. Try other titles on a "
         "few companies first (limit), and ask Openmart if a whole file finds nobody.",
     )
 
 
-def low_verified_shares(work: Workplace, *, floor: float) -> Finding:
-    """Find files whose addresses are verified more seldom than `floor`, or far more seldom than the other files'."""
-    rates = {
-        file.input_file: file.verified_rate for file in quality_of_files(work) if file.with_email >= ENOUGH_ANSWERS
-    }
+def low_verified_shares(work: Workplace) -> Finding:
+    """Find files whose addresses are verified more seldom than the floor, or far more seldom than other files'."""
     return _low(
-        {name: rate for name, rate in rates.items() if rate is not None},
-        floor,
+        work.warehouse.query(_VERIFIED, [ENOUGH]),
+        work.verified_rate_floor,
         "share of verified addresses",
+        "OPENMART_VERIFIED_RATE_FLOOR",
         "Mail only what email_list holds. If it was better before, show Openmart a few tracking ids of that file.",
     )
 
 
-def _low(rates: dict[str, float], floor: float, what: str, advice: str) -> Finding:
-    low = {}
-    for name, rate in rates.items():
-        others = [other for sibling, other in rates.items() if sibling != name]
-        usual = statistics.median(others) if others else rate
+def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, advice: str) -> Finding:
+    """Compare each file's part of its whole with the floor and with the median of its siblings; lowest first."""
+    counts = {name: (part, whole) for name, part, whole in files}
+    rates = {name: part / whole for name, (part, whole) in counts.items()}
+    low = []
+    for name, rate in sorted(rates.items(), key=lambda item: (item[1], item[0])):
+        siblings = [other for sibling, other in rates.items() if sibling != name]
+        usual = statistics.median(siblings) if siblings else rate
         if rate < floor or rate < FAR_BELOW * usual:
-            low[name] = f"{name}: {rate:.0%}, the others' median {usual:.0%}"
+            part, whole = counts[name]
+            low.append(f"{name}: {rate:.0%} ({part:,} of {whole:,}); the other files' median is {usual:.0%}")
+    median = statistics.median(rates.values()) if rates else None
     return Finding(
         count=len(low),
-        says=f"{len(low):,} of {len(rates):,} files with at least {ENOUGH_ANSWERS} have a {what} below {floor:.0%} or "
-        "far below the others'.",
-        sample=tuple(low.values())[:SAMPLE],
+        says=f"{len(low):,} of {len(rates):,} files have a {what} below {floor:.0%} ({setting}) or below "
+        f"{FAR_BELOW:.0%} of the other files' median.",
+        all_clear=f"{len(rates):,} files have {ENOUGH} or more to judge by"
+        + ("." if median is None else f"; the median {what} is {median:.0%}."),
+        sample=tuple(low[:SAMPLE]),
         advice=advice,
-        numbers={f"median_{what.replace(' ', '_')}": statistics.median(rates.values())} if rates else {},
+        numbers={} if median is None else {f"median_{what.replace(' ', '_')}": median},
     )
 
 
 def malformed_emails(work: Workplace) -> Finding:
     """Find addresses in `contacts` that are none: what can't be read belongs into the raw answer alone."""
-    rows = work.warehouse.query("SELECT email, min(contact_id) FROM contacts WHERE email IS NOT NULL GROUP BY email")
+    # Nine of ten are plain enough for the database to judge.
+    rows = work.warehouse.query(
+        "SELECT email, min(contact_id) FROM contacts WHERE NOT (length(email) <= ? AND regexp_full_match(email, ?)) "
+        "GROUP BY email",
+        [PLAIN_EMAIL_LENGTH, PLAIN_EMAIL],
+    )
     bad = sorted(contact_id for email, contact_id in rows if normal_email(email) != email)
     return Finding(
         count=len(bad),
-        says=f"{len(bad):,} of {len(rows):,} e-mail addresses are not well-formed.",
+        says=f"{len(bad):,} e-mail addresses in contacts are not well-formed.",
         sample=tuple(bad[:SAMPLE]),
         advice="Materialize contacts for their files, or run `openmart-pipeline rebuild`: free.",
     )
 
 
+# A batch's tracking ids differ in their last number alone, its position: three thousand batches stand for a million
+# contacts.
+_TRACKED = r"""
+SELECT regexp_extract(tracking_id, '^(.+)-[0-9]+$', 1) AS of_batch, batch_id,
+       max(TRY_CAST(regexp_extract(tracking_id, '-([0-9]+)$', 1) AS BIGINT)), min(tracking_id), count(*)
+FROM contacts GROUP BY ALL ORDER BY ALL
+"""
+
+
 def invented_contacts(work: Workplace) -> Finding:
     """Find contacts whose task is none of ours: nobody may be in the table whom we did not ask for."""
-    rows = work.warehouse.query("SELECT DISTINCT task_no, tracking_id FROM contacts ORDER BY task_no")
-    strangers: list[str] = []
-    for start in range(0, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        with work.ledger.read() as connection:
-            ours = {
-                tuple(row)
-                for row in connection.execute(
-                    sa.select(tasks.c.task_no, tasks.c.tracking_id).where(
-                        tasks.c.task_no.between(chunk[0][0], chunk[-1][0])
-                    )
-                )
-            }
-        strangers += [str(tracking_id) for task_no, tracking_id in chunk if (task_no, tracking_id) not in ours]
+    ours = {
+        (batch.tracking_prefix, batch.vendor_batch_id): batch.tasks for batch in review.tracked_batches(work.ledger)
+    }
+    strangers = [
+        (tracking_id, contacts)
+        for of_batch, batch_id, last, tracking_id, contacts in work.warehouse.query(_TRACKED)
+        if last is None or last >= ours.get((of_batch, batch_id), 0)
+    ]
+    count = sum(contacts for _, contacts in strangers)
     return Finding(
-        count=len(strangers),
-        says=f"{len(strangers):,} answers in contacts belong to no task of the ledger.",
-        sample=tuple(strangers[:SAMPLE]),
+        count=count,
+        says=f"{count:,} contacts are from {len(strangers):,} batches that are none of the ledger's.",
+        sample=tuple(str(tracking_id) for tracking_id, _ in strangers[:SAMPLE]),
         advice="Run `openmart-pipeline rebuild`: contacts are then made from the ledger's own answers. If it stays, "
         "the ledger was put back from an older copy: `openmart-pipeline ledger verify`.",
-    )
-
-
-_KEYS = """
-SELECT json_keys(raw) AS keys, NULL AS person_keys FROM task_results
-WHERE is_current AND json_valid(raw) AND json_type(raw) = 'OBJECT'
-UNION ALL
-SELECT NULL, json_keys(person) FROM (
-    SELECT unnest(json_extract(raw, '$.data[*]')) AS person FROM task_results WHERE is_current AND json_valid(raw))
-WHERE json_type(person) = 'OBJECT'
-"""
-_UNKNOWN_KEYS = f"""
-SELECT place, name, count(*) FROM (
-    SELECT 'answer' AS place, unnest(keys) AS name FROM ({_KEYS}) WHERE keys IS NOT NULL
-    UNION ALL
-    SELECT 'person', unnest(person_keys) FROM ({_KEYS}) WHERE person_keys IS NOT NULL)
-GROUP BY ALL ORDER BY count(*) DESC, name
-"""  # noqa: S608  our own text
-
-
-def drifted_answers(work: Workplace) -> Finding:
-    """Find keys in raw answers that are not documented: the API says more than the columns hold."""
-    known = {"answer": KNOWN_KEYS, "person": KNOWN_PERSON_KEYS}
-    unknown = Counter({(place, name): count for place, name, count in work.warehouse.query(_UNKNOWN_KEYS)})
-    new = {key: count for key, count in unknown.most_common() if key[1] not in known[key[0]]}
-    return Finding(
-        count=len(new),
-        says=f"{len(new):,} keys of the answers are not documented.",
-        sample=tuple(f"{name} of {place}: in {count:,}" for (place, name), count in list(new.items())[:SAMPLE]),
-        advice="Nothing is lost: task_results.raw holds them. If one is worth a column, say so to whoever keeps this "
-        "project; if a documented one is gone instead, look at the check on odd answers.",
     )

@@ -21,7 +21,7 @@ def test_a_file_becomes_contacts_that_analysts_can_query(world):
     assert shown(collected, "task_results")["what_waits"].startswith("Nothing waits")
     loaded = shown(collected, "contacts")
     account = world.simulator.account()
-    assert loaded["row_count"] > loaded["with_email"] > 0
+    assert loaded["partition_row_count"] > loaded["with_email"] > 0
     assert (account["tasks"], account["questions_charged_twice"]) == (12, 0)
     with world.work() as work:
         assert work.warehouse.published_path.exists()
@@ -116,7 +116,7 @@ def test_a_backfill_over_everything_buys_once_however_often(world):
     world.planned(first, copy)
 
     bought = [shown(world.buy(key), "submitted_batches")["tasks_bought"] for key in (first, copy, first)]
-    contacts = [shown(world.collect(key), "contacts")["row_count"] for key in (copy, first)]
+    contacts = [shown(world.collect(key), "contacts")["partition_row_count"] for key in (copy, first)]
 
     assert bought == [12, 0, 0]
     assert contacts[0] == contacts[1] > 0

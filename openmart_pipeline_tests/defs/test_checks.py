@@ -3,7 +3,9 @@ import sqlite3
 import duckdb
 import pytest
 
-from openmart_pipeline.enrichment.ledger import collecting, moves
+from openmart_pipeline.defs.checks import PROMISES
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import collecting, loads, moves
 from openmart_pipeline_tests.defs.world import World, failure, shown
 from openmart_pipeline_tests.money import assert_accounts_agree
 
@@ -174,6 +176,8 @@ def test_rows_that_get_lost_between_two_tables_turn_their_checks_red(complete):
         "every_company_has_one_outcome": "DELETE FROM enrichment_plan WHERE source_row = 3",
         "contacts_trace_to_a_row": "DELETE FROM companies WHERE source_row = (SELECT min(source_rows[1]) FROM contacts)",
         "ledger_and_warehouse_agree": "DELETE FROM task_results WHERE position = 0",
+        "contacts_come_from_our_own_tasks": "UPDATE contacts SET tracking_id = 'somebody-elses-0'",
+        "email_addresses_are_well_formed": "UPDATE contacts SET email = 'no address' WHERE email IS NOT NULL",
     }
     for name, sql in tampering.items():
         assert complete.check_now(name).passed
@@ -190,3 +194,59 @@ def test_contacts_past_their_lifetime_are_counted_and_nothing_is_asked_again(com
     assert not check.passed
     assert "reask: stale" in check.description
     assert complete.simulator.account()["tasks"] == 6
+
+
+def test_rates_below_the_floors_of_the_settings_name_the_file_and_the_setting(world):
+    key = world.file("accounts.csv", *[f"company-{number}.com" for number in range(60)])
+    world.planned(key)
+    world.buy(key)
+    world.collect(key)
+    for name, setting in {
+        "files_find_people_as_usual": "OPENMART_HIT_RATE_FLOOR",
+        "addresses_are_verified_as_usual": "OPENMART_VERIFIED_RATE_FLOOR",
+    }.items():
+        green = world.check_now(name)
+        world.environment[setting] = "1"
+        red = world.check_now(name)
+        assert (green.passed, red.passed) == (True, False), name
+        assert green.description.startswith("1 files have 20 or more to judge by; the median")
+        assert setting in red.description
+        assert red.metadata["openmart/sample"].value[0].startswith("accounts.csv: ")
+
+
+def test_what_waits_is_told_while_it_is_attended_and_turns_yellow_when_nobody_is_there(make_world):
+    world = make_world(processing_s=60)
+    world.planned(world.file("accounts.csv", *DOMAINS))
+    world.buy("accounts.csv")
+    attended = world.check_now("nothing_waits_unattended")
+    with sqlite3.connect(world.folder / "data" / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE batches SET next_poll_at = datetime(next_poll_at, '-4 hours')")
+    alone = world.check_now("nothing_waits_unattended")
+
+    assert (attended.passed, alone.passed) == (True, False)
+    assert "6 questions of 1 files wait for an answer, the oldest since 20" in attended.description
+    assert "6 questions in 1 batches, since 20" in attended.metadata["openmart/sample"].value[0]
+    assert "Openmart was to be asked again at" in alone.metadata["openmart/sample"].value[0]
+    assert "openmart-pipeline collect" in alone.description
+
+
+def test_what_was_loaded_hours_ago_and_is_not_published_is_named(complete):
+    with complete.work() as work:
+        steps.load_contacts(work, "accounts.csv", run_id="r")
+    assert complete.check_now("nothing_waits_unattended").passed
+    with sqlite3.connect(complete.folder / "data" / "ledger.sqlite") as ledger:
+        ledger.execute("DROP TRIGGER events_refuse_UPDATE")
+        ledger.execute("UPDATE events SET at = datetime(at, '-4 hours')")
+
+    red = complete.check_now("nothing_waits_unattended")
+
+    assert not red.passed
+    assert "published database lacks" in red.metadata["openmart/sample"].value[0]
+
+
+def test_the_checks_change_nothing(complete):
+    with complete.work() as work:
+        before = work.warehouse.path.read_bytes(), loads.unpublished_since(work.ledger)
+        for promise in PROMISES:
+            promise.find(work)
+        assert (work.warehouse.path.read_bytes(), loads.unpublished_since(work.ledger)) == before

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from openmart_pipeline.definitions import build_definitions
-from openmart_pipeline.defs.checks import asset_checks
+from openmart_pipeline.defs.checks import PROMISES
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.enrichment.steps import Planned, Workplace
 from openmart_pipeline.settings import read_settings
@@ -90,11 +90,10 @@ class World:
         return evaluation
 
     def check_now(self, name: str) -> dg.AssetCheckResult:
-        """Evaluate one check, as pressing Execute on it does."""
-        [definition] = [one for one in asset_checks() if next(iter(one.check_keys)).name == name]
-        result = definition(workplace=self.resources["workplace"])
-        assert isinstance(result, dg.AssetCheckResult)
-        return result
+        """What a check would say now, without the run that says it."""
+        [promise] = [promise for promise in PROMISES if promise.name == name]
+        with self.work() as work:
+            return promise.result(promise.find(work))
 
 
 def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from openmart_pipeline.enrichment.contact_fields import (
     _PLAIN_EMAIL,
-    _PLAIN_EMAIL_LENGTH,
     _PLAIN_PHONE,
+    PLAIN_EMAIL_LENGTH,
     normal_email,
     normal_linkedin,
     normal_phone,
@@ -44,7 +44,7 @@ def test_an_address_is_lower_case_and_well_formed_or_none(text: str, expected: s
     assert normal_email(text) == expected
 
 
-@given(st.from_regex(_PLAIN_EMAIL, fullmatch=True).filter(lambda text: len(text) <= _PLAIN_EMAIL_LENGTH))
+@given(st.from_regex(_PLAIN_EMAIL, fullmatch=True).filter(lambda text: len(text) <= PLAIN_EMAIL_LENGTH))
 def test_what_the_fast_path_takes_the_validator_takes_unchanged(address: str) -> None:
     assert validate_email(address, check_deliverability=False).normalized.lower() == address
 

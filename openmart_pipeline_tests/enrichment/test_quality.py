@@ -3,16 +3,17 @@
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment import quality, steps
+from openmart_pipeline.enrichment import drift, quality, steps
 from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline_tests.money import at_work, company_file, whole_run
+from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 FILES = {name: [f"{name[0]}{number}.com" for number in range(30)] for name in ("a.csv", "b.csv", "c.csv")}
@@ -52,10 +53,8 @@ def spoil(work: Workplace, key: str, change) -> None:
 
 
 def test_the_numbers_of_a_file_are_those_of_its_tables(work: Workplace) -> None:
-    files = {file.input_file: file for file in quality.quality_of_files(work)}
-    assert list(files) == list(FILES)
-    a, c = files["a.csv"], files["c.csv"]
-    assert (a.answered, a.contacts) == (
+    a, c = quality.quality_of_file(work, "a.csv"), quality.quality_of_file(work, "c.csv")
+    assert (a.answered, a.people) == (
         30,
         work.warehouse.query("SELECT count(*) FROM contacts WHERE input_file = 'a.csv'")[0][0],
     )
@@ -65,21 +64,37 @@ def test_the_numbers_of_a_file_are_those_of_its_tables(work: Workplace) -> None:
     assert (c.hit_rate, c.verified_rate, c.credits_per_usable_contact) == (0, None, None)
 
 
+def test_in_the_total_what_files_share_counts_once(work: Workplace) -> None:
+    files = {name: quality.quality_of_file(work, name) for name in FILES}
+    before = quality.quality_in_total(work)
+    assert (before.answered, before.found) == (90, sum(file.found for file in files.values()))
+    assert before.estimated_credits == pytest.approx(sum(file.estimated_credits or 0 for file in files.values()))
+    company_file(work.data.input.parent, "copy.csv", FILES["a.csv"])
+    planned(work, "copy.csv")
+    steps.load_contacts(work, "copy.csv", run_id="r")
+    after = quality.quality_in_total(work)
+    work.warehouse.forget_file("copy.csv")
+    assert before.people == sum(file.people for file in files.values())
+    assert after == before
+
+
 def test_a_file_far_below_its_siblings_is_named_and_one_below_the_floor_too(work: Workplace) -> None:
-    found = quality.low_hit_rates(work, floor=0.0)
+    found = quality.low_hit_rates(replace(work, hit_rate_floor=0.0))
     assert found.count == 1
-    assert found.sample[0].startswith("c.csv: 0%")
-    assert quality.low_hit_rates(work, floor=1.01).count == 3
-    assert quality.low_verified_shares(work, floor=0.0).keeps_promise
-    assert quality.low_verified_shares(work, floor=1.01).count == 2
+    assert found.sample[0].startswith("c.csv: 0% (0 of 30); the other files' median is")
+    assert quality.low_hit_rates(replace(work, hit_rate_floor=1.01)).count == 3
+    assert quality.low_verified_shares(replace(work, verified_rate_floor=0.0)).keeps_promise
+    verified = quality.low_verified_shares(replace(work, verified_rate_floor=1.01))
+    assert verified.count == 2
+    assert "OPENMART_VERIFIED_RATE_FLOOR" in verified.says
 
 
 def test_too_few_answers_say_nothing(work: Workplace, tmp_path: Path) -> None:
     company_file(tmp_path, "few.csv", ["a.com"])
-    with at_work(tmp_path, "http://127.0.0.1:9") as (empty, _buyer):
+    with at_work(tmp_path, "http://127.0.0.1:9", OPENMART_HIT_RATE_FLOOR="1") as (empty, _buyer):
         steps.take_companies(empty, "few.csv")
-        assert quality.low_hit_rates(empty, floor=1.0).keeps_promise
-        assert quality.drifted_answers(empty).keeps_promise
+        assert quality.low_hit_rates(empty).keeps_promise
+        assert drift.drifted_answers(empty).keeps_promise
 
 
 def test_every_address_is_well_formed_until_somebody_writes_into_the_table(work: Workplace) -> None:
@@ -97,6 +112,9 @@ def test_a_contact_of_no_task_of_ours_is_found(work: Workplace) -> None:
     )
     assert quality.invented_contacts(work).sample == ("somebody-elses",)
     steps.load_contacts(work, "a.csv", run_id="r")
+    written(work, "UPDATE contacts SET tracking_id = replace(tracking_id, '-1-', '-99-') WHERE input_file = 'a.csv'")
+    assert quality.invented_contacts(work).count == quality.quality_of_file(work, "a.csv").people
+    steps.load_contacts(work, "a.csv", run_id="r")
 
 
 def written(work: Workplace, sql: str) -> None:
@@ -104,13 +122,27 @@ def written(work: Workplace, sql: str) -> None:
         connection.execute(sql)
 
 
-def test_keys_that_are_not_documented_are_named_with_how_often(work: Workplace) -> None:
+def long_ago(work: Workplace) -> None:
+    """Let everything that is loaded be older than what counts as lately."""
+    written(work, "UPDATE task_results SET fetched_at = fetched_at - INTERVAL 8 DAYS")
+
+
+def test_the_answers_keep_their_shape_until_keys_come_or_go_and_then_it_is_usual(work: Workplace) -> None:
+    before = drift.drifted_answers(work)
+    assert before.keeps_promise, "the first answers differ from nothing"
+    assert "'seniority' of people" in before.all_clear
+
     def change(answer: dict) -> dict:
-        people = [{**person, "mood": "good"} for person in answer["data"] or []]
+        people = [{**{k: v for k, v in person.items() if k != "email"}, "mood": "good"} for person in answer["data"]]
         return answer | {"data": people, "engine": 2}
 
+    long_ago(work)
     spoil(work, "b.csv", change)
-    said = quality.drifted_answers(work)
-    assert any(line.startswith("engine of answer: in 30") for line in said.sample)
-    assert any(line.startswith("mood of person: in") for line in said.sample)
-    assert not any(line.startswith(("email", "title", "data", "status")) for line in said.sample)
+    said = drift.drifted_answers(work)
+    kinds = {line.split(",")[0] for line in said.sample}
+    assert {"new: 'engine' of answers", "new: 'mood' of people", "gone: 'email' of people"} <= kinds
+    assert said.count == len(kinds) == 3
+    long_ago(work)
+    after = drift.drifted_answers(work)
+    assert after.keeps_promise
+    assert "'mood' of people" in after.all_clear
