@@ -48,7 +48,10 @@ def hit_rates(ledger: Ledger) -> HitRates | None:
 
 
 def seconds_per_submit(ledger: Ledger) -> float | None:
-    """Return how long the server took to answer the last twenty submits; None before the first."""
+    """Return how long the server takes to answer a submit, by the last twenty; None before the first.
+
+    The one in the middle: a batch that was adopted counts as answered when a person found its id.
+    """
     query = (
         sa.select(batches.c.intent_at, batches.c.submitted_at)
         .where(batches.c.submitted_at.is_not(None))
@@ -56,15 +59,20 @@ def seconds_per_submit(ledger: Ledger) -> float | None:
         .limit(20)
     )
     with ledger.read() as connection:
-        waits = [(done - begun).total_seconds() for begun, done in connection.execute(query)]
-    return sum(waits) / len(waits) if waits else None
+        waits = sorted((done - begun).total_seconds() for begun, done in connection.execute(query))
+    return waits[len(waits) // 2] if waits else None
 
 
 FIRST_POLL_S = 0.2  # before anything is known of this server: it may be quick
+FIRST_POLL_AT_MOST_S = 60  # as the polls after it
 
 
 def first_poll_s(ledger: Ledger) -> float:
-    """Return how long after a submit its batch is worth a first question: four fifths of what the last ones took."""
+    """Return how long after a submit its batch is worth a first question: four fifths of what the last ones took.
+
+    Within bounds, because a batch seems to take until it is asked about: one that waited for us, behind others or
+    for a daemon that was down, would teach the next ones to wait as long.
+    """
     query = (
         sa.select(batches.c.submitted_at, batches.c.ready_at)
         .where(batches.c.ready_at.is_not(None), batches.c.submitted_at.is_not(None))
@@ -73,4 +81,4 @@ def first_poll_s(ledger: Ledger) -> float:
     )
     with ledger.read() as connection:
         waits = sorted((ready - sent).total_seconds() for sent, ready in connection.execute(query))
-    return max(FIRST_POLL_S, 0.8 * waits[len(waits) // 2]) if waits else FIRST_POLL_S
+    return min(max(FIRST_POLL_S, 0.8 * waits[len(waits) // 2]), FIRST_POLL_AT_MOST_S) if waits else FIRST_POLL_S
