@@ -34,8 +34,11 @@ bench: $(READY) ## the benchmarks, side by side with plain scripts
 	@$(BIN)/python benchmarks/whole_run.py
 	@$(BIN)/python benchmarks/warehouse.py
 
-soak: $(READY) ## the long version of tests that run small in `make test`
+soak: $(READY) ## what `make test` runs small, whole, in about an hour: readers, kills, lost answers, a million tasks
 	@$(BIN)/python -m openmart_pipeline_tests.enrichment.readers_and_kills
+	@$(BIN)/python -m openmart_pipeline_tests.soak.kills
+	@$(BIN)/python -m openmart_pipeline_tests.soak.lost_answers
+	@$(BIN)/python -m openmart_pipeline_tests.soak.a_million_tasks
 
 lock: ## pin the dependencies anew, with their hashes
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \

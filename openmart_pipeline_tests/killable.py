@@ -6,13 +6,15 @@ The template takes no lock and starts no thread: a forked child would keep the o
 
 import datetime as dt
 import json
+import logging
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -31,11 +33,13 @@ from openmart_pipeline_tests.money import at_work, whole_run
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: by its own kill, or well, having seen so many of each step."""
+    """How a child ended: killed, or well, having seen so many of each step; and why buying ended, file by file."""
 
     was_killed: bool
     exit_code: int | None
     steps: dict[str, int]
+    stops: list[str]
+    peak_mb: float
 
 
 class Template:
@@ -60,11 +64,15 @@ class Template:
         self._process.wait(10)
         self._process.stdout.close()
 
-    def start(self, data_dir: Path, url: str, key: str, **order: Any) -> int:
-        """Begin a run in a child that dies at `kill_at=(step, nth)`, after `kill_after_s`, or not at all; return its id."""
+    def start(self, data_dir: Path, url: str, *keys: str, **order: Any) -> int:
+        """Begin a run in a child that dies at `kill_at=(step, nth)`, after `kill_after_s`, or not at all; return its id.
+
+        `or_kill_at` is another step, should it come first; `kill_delay_s` moves both off the step's own boundary.
+        `settings`, `client` and `choices` are those of `money.at_work` and `money.whole_run`.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"data_dir": str(data_dir), "url": url, "key": key, **order}) + "\n")
+        self._process.stdin.write(json.dumps({"data_dir": str(data_dir), "url": url, "keys": keys, **order}) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
@@ -72,27 +80,32 @@ class Template:
         """Wait for the child that was started."""
         assert self._process.stdout is not None
         answer = json.loads(self._process.stdout.readline())
-        return Ended(answer["killed"], answer["exit_code"], answer["steps"])
+        return Ended(**answer)
 
-    def run(self, data_dir: Path, url: str, key: str, **order: Any) -> Ended:
+    def run(self, data_dir: Path, url: str, *keys: str, **order: Any) -> Ended:
         """Start one and wait for it."""
-        self.start(data_dir, url, key, **order)
+        self.start(data_dir, url, *keys, **order)
         return self.ended()
 
 
 class Steps:
-    """Counts what happens in a child, and kills it at the n-th time of one of them."""
+    """Counts what happens in a child, and kills it when the first of some (step, nth) comes, or so long after."""
 
-    def __init__(self, kill_at: tuple[str, int] | tuple[()]) -> None:
+    def __init__(self, kill_at: Collection[tuple[str, int]], kill_delay_s: float) -> None:
         self.seen: Counter[str] = Counter()
         self._kill_at = kill_at
+        self._kill_delay_s = kill_delay_s
         self._lock = threading.Lock()
 
     def __call__(self, step: str, *_: object) -> None:
         with self._lock:
             self.seen[step] += 1
-            if (step, self.seen[step]) == self._kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if (step, self.seen[step]) not in self._kill_at:
+                return
+        if self._kill_delay_s:
+            threading.Timer(self._kill_delay_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def in_transactions(self, clock: Clock) -> Clock:
         """A ledger's clock, heard: it is read in the middle of nearly every transaction that writes."""
@@ -135,19 +148,34 @@ class HeardWarehouse(Warehouse):
 
 
 def _child(order: dict[str, Any], report: int) -> None:
-    steps = Steps(tuple(order.get("kill_at") or ()))
-    if order.get("kill_after_s") is not None:
-        signal.setitimer(signal.ITIMER_REAL, order["kill_after_s"])  # SIGALRM's default action is to die ...
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # ... this is no goodbye
-    with at_work(Path(order["data_dir"]), order["url"], **order.get("settings", {})) as (work, buyer):
+    kill_at = {(step, nth) for step, nth in filter(None, (order.get("kill_at"), order.get("or_kill_at")))}
+    steps = Steps(kill_at, order.get("kill_delay_s", 0.0))
+    settings, client = order.get("settings", {}), order.get("client")
+    with at_work(Path(order["data_dir"]), order["url"], client=client, **settings) as (work, buyer):
         work.ledger.clock = steps.in_transactions(work.ledger.clock)
         heard = replace(work, warehouse=HeardWarehouse(work.data, steps))
-        whole_run(heard, buyer, order["key"], on_event=steps, **order.get("choices", {}))
-    os.write(report, json.dumps(steps.seen).encode())
+        done = whole_run(heard, buyer, *order["keys"], on_event=steps, **order.get("choices", {}))
+    stops = [bought.stop for bought in done.bought.values()]
+    os.write(report, json.dumps({"steps": steps.seen, "stops": stops}).encode())
+
+
+def _awaited(pid: int, kill_after_s: float | None) -> tuple[int, float]:
+    """Wait for a child, killing it when its time is up; return its status and the most memory it had, in MB.
+
+    From here, because a process in the middle of a long statement would hear no timer of its own.
+    """
+    if kill_after_s is not None:
+        handle = os.pidfd_open(pid)
+        if not select.select([handle], [], [], kill_after_s)[0]:
+            os.kill(pid, signal.SIGKILL)
+        os.close(handle)
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage.ru_maxrss / 1024
 
 
 def main() -> None:
     """Fork one child an order."""
+    logging.getLogger("openmart_pipeline").addHandler(logging.NullHandler())  # of each read that is repeated, a line
     suffix_set()
     plain_suffixes()
     for line in sys.stdin:
@@ -167,14 +195,15 @@ def main() -> None:
                 os._exit(code)
         os.close(report)
         print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
+        status, peak_mb = _awaited(pid, order.get("kill_after_s"))
         with os.fdopen(reading, "rb") as pipe:
-            seen = pipe.read()
+            said = pipe.read()
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         answer = {
-            "killed": killed,
+            "was_killed": killed,
             "exit_code": None if killed else os.waitstatus_to_exitcode(status),
-            "steps": json.loads(seen) if seen else {},
+            "peak_mb": peak_mb,
+            **(json.loads(said) if said else {"steps": {}, "stops": []}),
         }
         print(json.dumps(answer), flush=True)
 

@@ -5,12 +5,15 @@ The comparison is the claim: it knows nothing of how the ledger came to its rows
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.enrichment import run, steps
 from openmart_pipeline.enrichment.ledger import moves, owed, plans, schema
 from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
@@ -32,11 +35,17 @@ def settings_for(data_dir: Path, url: str, **more: str) -> Settings:
 
 
 @contextmanager
-def at_work(data_dir: Path, url: str, **more: str) -> Iterator[tuple[Workplace, Buyer]]:
-    """A workplace and a buyer in this process."""
+def at_work(
+    data_dir: Path, url: str, *, client: Mapping[str, float] | None = None, **more: str
+) -> Iterator[tuple[Workplace, Buyer]]:
+    """A workplace and a buyer in this process; `client` are the client's own bounds, where a test has less patience."""
     settings = settings_for(data_dir, url, **more)
     with open_workplace(settings, actor="tests") as work:
-        yield work, make_buyer(settings, work)
+        buyer = make_buyer(settings, work)
+        if client:
+            bounds: dict[str, Any] = {"connections": settings.read_connections, **client}
+            buyer = replace(buyer, client=OpenmartClient(url, API_KEY, pace=buyer.pace, **bounds))
+        yield work, buyer
 
 
 def company_file(data_dir: Path, name: str, domains: list[str], header: str = "Website") -> str:
@@ -54,6 +63,12 @@ def planned(work: Workplace, key: str, **choices: object) -> Planned:
     return steps.plan_questions(work, key, settings)
 
 
+def quoted_credits(work: Workplace, key: str) -> float | None:
+    """The most that a file's plan may cost, as it was quoted; None before it was."""
+    plan = plans.current_plan(work.ledger, key)
+    return None if plan is None or plan.quote is None else plan.quoted_credits
+
+
 def whole_run(
     work: Workplace,
     buyer: Buyer,
@@ -61,16 +76,27 @@ def whole_run(
     credit_limit: float | None = None,
     patience_s: float = 20,
     on_event: OnEvent = nobody_listens,
+    replans: bool = True,
+    loads: bool = True,
     **choices: object,
 ) -> RunReport:
-    """Everything the command line does with files, without the terminal."""
+    """Everything the command line does with files, without the terminal.
+
+    Without `replans` a file that has a quote is bought as it was planned, and without `loads` nothing is published:
+    as in Dagster, where these are steps of their own.
+    """
     limits = {}
     for key in keys:
-        plan = planned(work, key, **choices)
-        on_event("planned", 0, plan.quote.to_buy, "")
-        limits[key] = plan.quote.worst_case_credits if credit_limit is None else credit_limit
+        worst_case = None if replans else quoted_credits(work, key)
+        if worst_case is None:
+            quote = planned(work, key, **choices).quote
+            on_event("planned", 0, quote.to_buy, "")
+            worst_case = quote.worst_case_credits
+        limits[key] = worst_case if credit_limit is None else credit_limit
     report = RunReport(run_id=uuid.uuid4().hex)
     run.buy_and_collect(work, buyer, limits, report, approved_by="tests", patience_s=patience_s, on_event=on_event)
+    if not loads:
+        return report
     for key in keys:
         steps.load_contacts(work, key, run_id="run")
         on_event("loaded", 0, 0, "")
@@ -112,8 +138,12 @@ def assert_accounts_agree(
     by_vendor_id = {batch["vendor_batch_id"]: batch for batch in ours if batch["state"] in KNOWN_TO_SERVER}
     unknown = {frozenset(tracking[batch["batch_no"]]) for batch in ours if batch["state"] == BatchState.UNKNOWN}
     released = {frozenset(tracking[batch["batch_no"]]) for batch in ours if batch["state"] == BatchState.RELEASED}
-    charged = [batch for batch in simulator.batches() if batch["batch_no"] > since]
-    for batch in charged:
+    sold: set[str] = set()
+    sent: set[frozenset[str]] = set()
+    for batch in simulator.each_batch(since):
+        assert frozenset(batch["tracking_ids"]) not in sent, f"one batch was sent twice: {batch['batch_id']}"
+        sent.add(frozenset(batch["tracking_ids"]))
+        sold.add(batch["batch_id"])
         mine = by_vendor_id.pop(batch["batch_id"], None)
         if mine is None:
             named = frozenset(batch["tracking_ids"])
@@ -121,8 +151,6 @@ def assert_accounts_agree(
         else:
             assert set(batch["tracking_ids"]) == tracking[mine["batch_no"]]
     assert not by_vendor_id, "ours, and unknown to the simulator"
-    assert len({tuple(batch["tracking_ids"]) for batch in charged}) == len(charged), "one batch was sent twice"
-    sold = {batch["batch_id"] for batch in charged}
     twice = [
         one for one in simulator.questions_charged_twice() if any(task["batch_id"] in sold for task in one["tasks"])
     ]

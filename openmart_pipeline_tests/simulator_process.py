@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ from typing import Any, Self
 API_KEY = "key-of-the-tests"
 START_TIMEOUT_S = 20.0  # a second is usual; many workers on few cores are not
 STOP_TIMEOUT_S = 10.0
-CONTROL_TIMEOUT_S = 30.0
+CONTROL_TIMEOUT_S = 120.0  # the account of a million tasks is a matter of seconds, on a busy machine of many
 
 _without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -98,12 +99,16 @@ class SimulatorProcess:
         """Credits, counts of batches, tasks and requests, and the densest windows."""
         return self._ask("GET", "account")
 
+    def each_batch(self, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Every batch bought after number `since`, oldest first, with tracking ids and questions; page by page."""
+        last = since
+        while page := self._ask("GET", f"account/batches?after={last}"):
+            yield from page
+            last = page[-1]["batch_no"]
+
     def batches(self) -> list[dict[str, Any]]:
-        """Every batch bought, oldest first, with tracking ids and questions."""
-        found: list[dict[str, Any]] = []
-        while page := self._ask("GET", f"account/batches?after={found[-1]['batch_no'] if found else 0}"):
-            found += page
-        return found
+        """Every batch bought, in one list."""
+        return list(self.each_batch())
 
     def never_heard(self) -> list[dict[str, Any]]:
         """Batches bought whose answer reached nobody."""

@@ -1,12 +1,10 @@
 """F1: a process killed with SIGKILL anywhere: paid once, collected once, the published database always opens."""
 
-import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from openmart_pipeline.enrichment.ledger import moves
@@ -17,11 +15,11 @@ from openmart_pipeline_tests.money import (
     assert_each_task_is_in_one_place,
     at_work,
     company_file,
-    settle_unknown,
     task_states,
-    whole_run,
 )
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
+from openmart_pipeline_tests.soak import kills
+from openmart_pipeline_tests.soak.kills import published_rows
 
 COMPANIES = 130  # two batches
 # Every step of the way of the data; the soak kills at many more moments.
@@ -50,14 +48,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProces
 
 def domains(of: str, count: int = COMPANIES) -> list[str]:
     return [f"{of}-{number}.com" for number in range(count)]
-
-
-def published_rows(data_dir: Path) -> list[tuple[object, ...]] | None:
-    path = data_dir / "published" / "contacts.duckdb"
-    if not path.exists():
-        return None
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute("SELECT contact_id FROM contacts ORDER BY contact_id").fetchall()
 
 
 def batches_being_sent(data_dir: Path) -> set[int]:
@@ -95,31 +85,7 @@ def test_a_run_killed_at_a_step_finishes_when_started_again(
 
 
 def test_eighty_kills_at_random_moments_pay_once_and_lose_nothing(tmp_path: Path, template: Template) -> None:
-    chance = random.Random(7)  # the same moments each time, as far as a scheduler allows
-    kills = 0
-    world = 0
-    while kills < 80:
-        world += 1
-        data_dir = tmp_path / str(world)
-        with SimulatorProcess(data_dir / "server", submit_s=0.05, read_s=0.002, jitter=1.0) as simulator:
-            key = company_file(data_dir, "companies.csv", domains(f"w{world}", 230))
-            for _ in range(16):
-                kills += template.run(data_dir, simulator.url, key, kill_after_s=chance.uniform(0.01, 0.7)).was_killed
-                published_rows(data_dir)
-            assert template.run(data_dir, simulator.url, key).exit_code == 0
-            with at_work(data_dir, simulator.url) as (work, buyer):
-                assert_accounts_agree(work, simulator)
-                settle_unknown(work, simulator)
-                whole_run(work, buyer, key)
-                assert moves.unknown_batches(work.ledger) == []
-                assert_accounts_agree(work, simulator)
-                assert_each_task_is_in_one_place(work)
-                found = simulator.account()
-                assert found["tasks"] == 230
-                assert work.warehouse.coverage(key).keys() <= {"found", "nothing_found"}
-            rows = published_rows(data_dir)
-            assert rows is not None
-            assert len(set(rows)) == len(rows) > 0
+    assert kills.soak(tmp_path, template, kills=80) > 1
 
 
 def test_two_processes_on_one_file_at_once_pay_once(tmp_path: Path) -> None:
