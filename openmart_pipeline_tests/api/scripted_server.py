@@ -78,6 +78,16 @@ def by_method(**steps: Step) -> Step:
     return step
 
 
+def in_turn(*steps: Step) -> Step:
+    """Follow the next of these at each request: for one of `by_method`'s answers."""
+    left = iter(steps)
+
+    def step(visit: Visit) -> bool:
+        return next(left)(visit)
+
+    return step
+
+
 def trickles(answer: bytes, *, every_s: float) -> Step:
     def step(visit: Visit) -> bool:
         for byte in answer:

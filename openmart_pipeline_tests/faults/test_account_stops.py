@@ -68,7 +68,8 @@ def test_with_many_submits_under_way_no_further_one_is_begun(desk: Desk, shop: S
     shop.behave(submit_s=0.2)
     shop.fails(**{"401_before_creating": "always"})
     report = desk.buy(plan, concurrency=4)
-    assert (report.stop, report.given_back_batches, shop.submits) == (Stop.KEY, 4, 4)
+    assert report.stop is Stop.KEY
+    assert 1 <= shop.submits == report.given_back_batches <= 4
     assert desk.standing(plan) == {Standing.TO_BUY: 12}
 
 

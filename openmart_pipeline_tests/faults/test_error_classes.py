@@ -14,14 +14,17 @@ import pytest
 
 from openmart_pipeline.api import errors
 from openmart_pipeline.enrichment.rules import RULES, UNEXPECTED, Stop, rule_for
-from openmart_pipeline_tests.api.scripted_server import ScriptedServer, Step, by_method, says, says_raw, then
+from openmart_pipeline_tests.api.scripted_server import ScriptedServer, Step, by_method, in_turn, says, says_raw, then
 from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches
 from openmart_pipeline_tests.money import assert_accounts_agree
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 BALANCE = says(200, {"balance": 10_000})
-ACCEPTED = says(200, {"batch_id": "183219bc", "status": {"total": 1}})
+
+
+def accepted(batch_id: str) -> Step:
+    return says(200, {"batch_id": batch_id, "status": {"total": 1}})
 
 
 @dataclass(frozen=True)
@@ -95,36 +98,38 @@ def test_a_wrong_total_is_said_and_the_batch_is_collected_under_its_id(desk: Des
     assert desk.states() == ["collected"]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_rejected_batch_keeps_the_servers_words(desk: Desk, shop: Shop, status: int) -> None:
-    plan = in_batches(desk, [2, 2])
-    shop.fails(**{f"{status}_before_creating": "next:1"})
+def test_a_rejected_batch_keeps_the_servers_words(desk: Desk, shop: Shop) -> None:
+    plan = in_batches(desk, [2, 2, 2, 2])
+    rejections = (400, 413, 422)
+    shop.fails(**{f"{status}_before_creating": shop.nth(place) for place, status in enumerate(rejections, start=1)})
     report = desk.buy(plan, concurrency=1)
-    assert report.rejected_batches == [1]
-    evidence = desk.batch(1).evidence or ""
-    assert evidence.startswith("Openmart refused this batch as wrong (HTTP ")
-    assert str(status) in evidence
+    assert (report.rejected_batches, desk.states()[3]) == ([1, 2, 3], "submitted")
+    for batch_no, status in enumerate(rejections, start=1):
+        evidence = desk.batch(batch_no).evidence or ""
+        assert evidence.startswith(f"Openmart refused this batch as wrong (HTTP {status}: ")
 
 
-@pytest.mark.parametrize(
-    ("step", "state"),
-    [
-        pytest.param(then(says_raw(b"HTTP/1.1 100 Continue\r\n\r\n", keep=True), ACCEPTED), "submitted", id="100"),
-        pytest.param(then(says_raw(b"HTTP/1.1 103 Early Hints\r\n\r\n", keep=True), ACCEPTED), "submitted", id="103"),
-        pytest.param(says_raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "unknown", id="101"),
-        pytest.param(says(204), "unknown", id="204"),
-        pytest.param(says(206, {"batch_id": "183219bc"}), "submitted", id="206 with an id"),
-        pytest.param(says(299, {"queued": True}), "unknown", id="299 without an id"),
-        pytest.param(says_raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "unknown", id="no HTTP"),
-    ],
-)
-def test_an_odd_status_is_accepted_with_a_batch_id_and_unknown_without(tmp_path: Path, step: Step, state: str) -> None:
-    with ScriptedServer(by_method(GET=BALANCE, POST=step)) as server, desk_at(tmp_path, server.url) as desk:
-        plan = in_batches(desk, [1])
+ODD_ANSWERS: dict[str, tuple[Step, str]] = {
+    "100": (then(says_raw(b"HTTP/1.1 100 Continue\r\n\r\n", keep=True), accepted("b100")), "submitted"),
+    "101": (says_raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "unknown"),
+    "103": (then(says_raw(b"HTTP/1.1 103 Early Hints\r\n\r\n", keep=True), accepted("b103")), "submitted"),
+    "204": (says(204), "unknown"),
+    "206 with an id": (says(206, {"batch_id": "b206"}), "submitted"),
+    "299 without an id": (says(299, {"queued": True}), "unknown"),
+    "no HTTP": (says_raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "unknown"),
+}
+
+
+def test_an_odd_status_is_accepted_with_a_batch_id_and_unknown_without(tmp_path: Path) -> None:
+    answers = by_method(GET=BALANCE, POST=in_turn(*(step for step, _ in ODD_ANSWERS.values())))
+    with ScriptedServer(answers) as server, desk_at(tmp_path, server.url) as desk:
+        plan = in_batches(desk, [1] * len(ODD_ANSWERS))
         for _ in range(2):
-            assert desk.buy(plan).stop is Stop.DONE
-        assert desk.states() == [state]
-    assert [request.method for request in server.requests].count("POST") == 1
+            assert desk.buy(plan, concurrency=1).stop is Stop.DONE
+        assert dict(zip(ODD_ANSWERS, desk.states(), strict=True)) == {
+            name: state for name, (_, state) in ODD_ANSWERS.items()
+        }
+    assert [request.method for request in server.requests].count("POST") == len(ODD_ANSWERS)
 
 
 UNRESOLVABLE = "https://" + ".".join(["a" * 60] * 5)

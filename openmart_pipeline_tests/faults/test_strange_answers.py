@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment import findings, steps
-from openmart_pipeline.enrichment.ledger import schema, standing
+from openmart_pipeline.enrichment.ledger import loads, schema, standing
 from openmart_pipeline.enrichment.poll import Patience
 from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
@@ -96,7 +96,7 @@ def test_the_daemon_reads_what_of_a_stuck_batch_has_ended(desk: Desk, shop: Shop
     ended = desk.tasks()
     assert (ended.pop("stuck"), sum(ended.values())) == (1, len(others))
     assert standing.due_for_collecting(desk.ledger) == ["a.csv"]  # to be loaded
-    standing.set_loaded(desk.ledger, "a.csv", plan.plan_id, standing.newest_end(desk.ledger, "a.csv"))
+    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, standing.newest_end(desk.ledger, "a.csv"))
     assert standing.due_for_collecting(desk.ledger) == []
     desk.clock.move(hours=25)
     assert standing.due_for_collecting(desk.ledger) == ["a.csv"]

@@ -68,7 +68,7 @@ def test_reads_outlast_a_storm_whatever_it_says_of_time(
     """Balance, polls, ids and results, each throttled twice; a wait longer than the cap is cut to it."""
     storm = {f"{route}_429": "next:2" for route in ("balance", "poll", "ids", "task")}
     shop.behave(retry_after=retry_after, faults=storm)
-    with desk_at(tmp_path, shop.url, retry_after_cap_s=0.2) as desk, caplog.at_level(logging.WARNING):
+    with desk_at(tmp_path, shop.url, retry_after_cap_s=0.05) as desk, caplog.at_level(logging.WARNING):
         desk.buy(in_batches(desk, [2, 2]))
         desk.collect()
         assert desk.states() == ["collected", "collected"]
