@@ -57,7 +57,7 @@ def _of_file(work: Workplace, key: str, plan: Planned, report: RunReport) -> dic
     return {
         "rows in the file": plan.quote.rows,
         "  set aside": coverage.get("set_aside", 0),
-        "  contacts found": coverage.get("found", 0),
+        "  with contacts": coverage.get("found", 0),
         "  nothing found": coverage.get("nothing_found", 0),
         "  ended in an error": coverage.get("errored", 0),
         "  waiting": coverage.get("waiting", 0),

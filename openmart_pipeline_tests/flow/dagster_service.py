@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from openmart_pipeline.defs.home import prepare_home
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 90.0  # 20 s on an idle machine
+START_TIMEOUT_S = 300.0  # 20 s on an idle machine
 STOP_TIMEOUT_S = 15.0
 LOOK_EVERY_S = 0.25
 T = TypeVar("T")

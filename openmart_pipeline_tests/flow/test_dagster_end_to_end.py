@@ -1,7 +1,6 @@
 import csv
 import os
 import signal
-from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -13,25 +12,34 @@ from openmart_pipeline_tests import money
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
-COMPANIES = 500
 BUY, COLLECT = "buy_planned_contacts_job", "collect_contacts_job"
+PATIENCE_S = 300  # for anything that is waited for: on an idle machine it comes within half a minute
 STOPPED, KILLED = "west/stopped by a person.csv", "killed.csv"
+HEADER = ["Company", "Website", "Remarks"]
+WEBSITES = (  # as people write them; the company's number goes in
+    "company-{}.com",
+    "https://WWW.Company-{}.co.uk/about?from=list#team",
+    "jane.doe@company-{}.de",
+    "http://company-{}.com.:8080/",
+    "  Bücher-{}.org ",
+    "company-{}.com",
+    "company-{}.io/",
+)
+SET_ASIDE = ("", "sales-{}@gmail.com", "https://www.facebook.com/company{}")
+REMARKS = ("", '=HYPERLINK("http://x")', "two\nlines, and a comma", 'said "later"', "Zoë, Łódź, 株式会社")
 
 
-def _rows(count: int) -> list[list[str]]:
-    """A header and so many rows: of a real table where a folder of them is given, else made up."""
-    tables = sorted(Path(folder).glob("*.csv")) if (folder := os.environ.get("OPENMART_REAL_DATA")) else []
-    if not tables:
-        return [["Company", "Website"], *([f"Company {n}", f"company-{n}.com"] for n in range(count))]
-    with max(tables, key=lambda path: path.stat().st_size).open(encoding="utf-8-sig", newline="") as file:
-        return list(islice(csv.reader(file), count + 1))
+def _rows(numbers: range) -> list[list[str]]:
+    """Rows as people have them: three of ten name no domain of a company, and are set aside."""
+    websites = (*WEBSITES, *SET_ASIDE)
+    return [[f"Company {n}", websites[n % len(websites)].format(n), REMARKS[n % len(REMARKS)]] for n in numbers]
 
 
-def _write(folder: Path, name: str, header: list[str], rows: list[list[str]]) -> None:
+def _write(folder: Path, name: str, rows: list[list[str]]) -> None:
     path = folder / "input" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
+        csv.writer(file).writerows([HEADER, *rows])
 
 
 def _approved(credit_limit: float) -> dict[str, object]:
@@ -40,9 +48,8 @@ def _approved(credit_limit: float) -> dict[str, object]:
 
 def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_bring_it_home(tmp_path):
     data = tmp_path / "data"
-    header, *rows = _rows(COMPANIES)
-    _write(data, STOPPED, header, rows[:350])
-    _write(data, KILLED, header, rows[350:])
+    _write(data, STOPPED, _rows(range(300)))
+    _write(data, KILLED, _rows(range(300, 500)))
     with SimulatorProcess(tmp_path / "simulator", submit_s=2) as simulator:
         environment = {
             "OPENMART_BASE_URL": simulator.url,
@@ -60,7 +67,7 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
                 ready = {key: plan.quoted_credits for key, plan in found.items() if plan and plan.quoted_credits}
                 return ready if len(ready) == 2 else None
 
-            limits = until("both files are planned", quoted, 90)
+            limits = until("both files are planned", quoted, PATIENCE_S)
             assert simulator.account()["submits"] == 0
             with pytest.raises(ValueError, match="credit_limit"):
                 dagster.launch(BUY, STOPPED, {})
@@ -71,17 +78,17 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
             # Terminate in the middle of a submit waits for it: nothing is in doubt.
             stopped = dagster.launch(BUY, STOPPED, _approved(limits[STOPPED]))
             killed = dagster.launch(BUY, KILLED, _approved(limits[KILLED]))
-            until("the first file is being bought", lambda: submits_of(STOPPED), 60)
+            until("the first file is being bought", lambda: submits_of(STOPPED), PATIENCE_S)
             dagster.terminate(stopped)
-            assert dagster.wait_for(stopped, BUY, 30) == "CANCELED"
+            assert dagster.wait_for(stopped, BUY, PATIENCE_S) == "CANCELED"
             assert moves.unknown_batches(work.ledger, STOPPED) == []
             assert money.asks_left(work, STOPPED) > 0
 
             # kill -9 in the middle of a submit leaves exactly that batch in doubt.
-            until("the second file is being bought", lambda: submits_of(KILLED), 60)
-            pid = until("its worker is named", lambda: dagster.worker_pid(killed), 30)
+            until("the second file is being bought", lambda: submits_of(KILLED), PATIENCE_S)
+            pid = until("its worker is named", lambda: dagster.worker_pid(killed), PATIENCE_S)
             os.kill(pid, signal.SIGKILL)
-            assert dagster.wait_for(killed, BUY, 30) == "FAILURE"
+            assert dagster.wait_for(killed, BUY, PATIENCE_S) == "FAILURE"
 
             # Bought again, both files get what is still owed, and the sensors do the rest.
             for key in (STOPPED, KILLED):
@@ -93,9 +100,9 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
                 asked = all(not money.asks_left(work, key) for key in (STOPPED, KILLED))
                 return asked and open_tasks == states.get(TaskState.UNKNOWN, 0)
 
-            until("every answer is collected", all_ended, 90)
-            until("everything is loaded", lambda: not standing.due_for_loading(work.ledger), 60)
-            until("the last run ends", lambda: set(dagster.runs(COLLECT).values()) == {"SUCCESS"}, 60)
+            until("every answer is collected", all_ended, PATIENCE_S)
+            until("everything is loaded", lambda: not standing.due_for_loading(work.ledger), PATIENCE_S)
+            until("the last run ends", lambda: set(dagster.runs(COLLECT).values()) == {"SUCCESS"}, PATIENCE_S)
 
             money.assert_accounts_agree(work, simulator)
             money.assert_each_task_is_in_one_place(work)
@@ -104,4 +111,8 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
                 files = published.execute("SELECT DISTINCT input_file FROM contacts ORDER BY 1").fetchall()
                 found = published.execute("SELECT count(*) FROM task_results WHERE state = 'found'").fetchone()
             assert files == [(KILLED,), (STOPPED,)]
+            for key, rows in ((STOPPED, 300), (KILLED, 200)):
+                became = work.warehouse.coverage(key)
+                assert (sum(became.values()), became.pop("set_aside")) == (rows, rows * 3 // 10)
+                assert became.keys() <= {"found", "nothing_found", *(["unknown"] if key == KILLED else [])}
             assert found == (money.task_states(work)[TaskState.FOUND],)

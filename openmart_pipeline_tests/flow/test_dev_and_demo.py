@@ -16,7 +16,7 @@ from openmart_pipeline_tests.cli.terminal import Terminal, number
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
-DEMO_TIMEOUT_S = 90.0
+DEMO_TIMEOUT_S = 300.0
 FILE = "accounts.csv"  # of the samples
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ def test_dev_says_which_port_is_taken_and_starts_nothing(newcomer: Terminal) -> 
         other.listen()
         port = other.getsockname()[1]
         with newcomer.start("dev", "--port", port) as process:
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=DEMO_TIMEOUT_S)
     assert process.returncode == 2
     assert f"Port {port} is taken" in said
     assert "--port" in said
@@ -110,13 +110,13 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
         ]
         for reader in readers:
             reader.start()
-        ready = until("Dagster answers", lambda: [line for line in said if line.startswith("Ready: ")], 90)
+        ready = until("Dagster answers", lambda: [line for line in said if line.startswith("Ready: ")], DEMO_TIMEOUT_S)
         assert ready == [f"Ready: http://localhost:{port}\n"]
         url = re.search(r"The world is simulated, by (http://\S+)\.", said[0])
         assert url, said[0]
         newcomer.environment["OPENMART_SIMULATOR_URL"] = url[1]
         with newcomer.start("quote", newcomer.data / "simulated" / "input" / FILE) as quote:
-            quote.communicate(timeout=60)
+            quote.communicate(timeout=DEMO_TIMEOUT_S)
         assert quote.returncode == 0
         service = DagsterService(newcomer.folder, newcomer.data / "simulated" / "dagster_home", {})
         service.port = port
@@ -126,9 +126,9 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
         service.launch("buy_planned_contacts_job", FILE, approved)
         simulator = SimulatorProcess(newcomer.folder)
         simulator.port = int(url[1].rpartition(":")[2])
-        until("a submit is in flight", lambda: simulator.account()["submits"], 40)
+        until("a submit is in flight", lambda: simulator.account()["submits"], DEMO_TIMEOUT_S)
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(DEMO_TIMEOUT_S)
         for reader in readers:
             reader.join()
     assert process.returncode == 0
@@ -137,6 +137,6 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
     assert "dev_command" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
     assert processes_of(newcomer.folder) == []
     with newcomer.start("status") as status:
-        shown, _ = status.communicate(timeout=60)
+        shown, _ = status.communicate(timeout=DEMO_TIMEOUT_S)
     assert re.search(r"^ submitted +1 *$", shown, re.MULTILINE), shown
     assert "Unknown" not in shown
