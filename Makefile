@@ -36,6 +36,7 @@ bench: $(READY) ## the benchmarks, side by side with plain scripts
 
 soak: $(READY) ## what `make test` runs small, whole, in about an hour: readers, kills, lost answers, a million tasks
 	@$(BIN)/python -m openmart_pipeline_tests.enrichment.readers_and_kills
+	@$(BIN)/python -m openmart_pipeline_tests.enrichment.shared_companies
 	@$(BIN)/python -m openmart_pipeline_tests.soak.kills
 	@$(BIN)/python -m openmart_pipeline_tests.soak.lost_answers
 	@$(BIN)/python -m openmart_pipeline_tests.soak.a_million_tasks

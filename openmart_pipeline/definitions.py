@@ -17,6 +17,7 @@ from openmart_pipeline.defs.jobs import ASSET_JOBS
 from openmart_pipeline.defs.planned import companies, enrichment_plan
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.defs.retire import retire_company_file_job
 from openmart_pipeline.defs.schedules import (
     buy_planned_contacts_daily,
     plan_company_files_daily,
@@ -34,7 +35,7 @@ def build_definitions(environment: Mapping[str, str] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[companies, enrichment_plan, submitted_batches, task_results, contacts, published_database],
         asset_checks=asset_checks(),
-        jobs=[*ASSET_JOBS, settle_unknown_batches_job],
+        jobs=[*ASSET_JOBS, settle_unknown_batches_job, retire_company_file_job],
         sensors=[company_files_sensor, batch_readiness_sensor],
         schedules=[plan_company_files_daily, buy_planned_contacts_daily, refresh_stale_contacts_monthly],
         resources={"workplace": WorkplaceResource(read), "openmart": OpenmartResource(read)},

@@ -25,6 +25,12 @@ from openmart_pipeline.settings import read_settings
 @click.option(
     "--file", "input_file", metavar="NAME", help="Only the rows of this company file, by its name in data/input."
 )
+@click.option(
+    "--with-columns",
+    is_flag=True,
+    help="Also the file's own columns, as it had them: a row for each row of the file. With contacts, companies, "
+    "rejected_rows, company_coverage and companies_without_contacts.",
+)
 @click.option("--sql", metavar="SELECT", help="A SELECT of your own instead.")
 @click.option("--replace", is_flag=True, help="Write over TARGET if it is there.")
 @click.pass_obj
@@ -33,6 +39,7 @@ def export(
     target: Path,
     name: str | None,
     input_file: str | None,
+    with_columns: bool,
     sql: str | None,
     replace: bool,
 ) -> None:
@@ -49,7 +56,7 @@ def export(
                 raise Refusal(
                     f"There is no file {input_file!r} in the database: it knows {', '.join(known) or 'none'}."
                 )
-            selection = Selection(name=name or "contacts", input_file=input_file, sql=sql)
+            selection = Selection(name=name or "contacts", input_file=input_file, sql=sql, with_columns=with_columns)
             written = write_export(published, target, selection, replace=replace)
         except (QueryRefused, ExportRefused) as error:
             raise Refusal(str(error)) from error

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmart_pipeline.cli.exits import Refusal
+from openmart_pipeline.cli.options import Choices
+from openmart_pipeline.cli.progress import intake_shown
+from openmart_pipeline.cli.screen import remarks
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.companies import SUFFIXES, CompanyFile, FileRefused, ReadOptions
+from openmart_pipeline.enrichment.companies import SUFFIXES, CompanyFile, FileRefused
 from openmart_pipeline.enrichment.input_files import partition_key_of, path_of
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.steps import CompaniesTaken, Workplace
@@ -36,8 +39,20 @@ class _Source:
     is_renamed: bool  # by --as
 
 
-def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None) -> Taken:
-    """Load the companies of every file named, and of every table below a folder named.
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Where every known file came from, both ways; looked up once for thousands of files."""
+
+    of_key: dict[str, str | None]  # None: it was put into the input folder by a person
+    keys: dict[str, str]
+
+    def note(self, key: str, path: str) -> None:
+        self.of_key[key] = path
+        self.keys[path] = key
+
+
+def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None, choices: Choices) -> Taken:
+    """Load the companies of every file named, and of every table below a folder named, read as chosen.
 
     A file that was named must be readable, or nothing at all is done; one that was only found below a folder is
     left out, and said.
@@ -50,10 +65,12 @@ def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None) -> T
         raise Refusal("--as names one file or folder: give one at a time.")
     sources = [source for path in paths for source in _sources(path, as_name)]
     taken = Taken()
+    of_key = {row.partition_key: row.source_path for row in plans.all_partitions(work.ledger)}
+    origins = _Origins(of_key, {path: key for key, path in of_key.items() if path is not None})
     for source in sources:
         try:
-            key = _key(work, source)
-            companies = _companies(work, key)
+            key = _key(work, source, choices, origins)
+            companies = _companies(work, key, choices)
         except FileRefused as error:
             said = str(error) if source.path.name in str(error) else f"{source.path}: {error}"
             if source.is_named:
@@ -66,9 +83,11 @@ def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None) -> T
     return taken
 
 
-def _companies(work: Workplace, key: str) -> CompaniesTaken:
+def _companies(work: Workplace, key: str, choices: Choices) -> CompaniesTaken:
     """Load the file's companies; one without any row is more likely a mistake of saving than a wish."""
-    taken = steps.take_companies(work, key)
+    reading = choices.reading_over(steps.last_reading(work, key))
+    with intake_shown(remarks(), key) as on_event:
+        taken = steps.take_companies(work, key, reading, on_event)
     if not taken.counts.rows:
         raise FileRefused("It has a header and no row: there is nobody to ask about. Was it saved whole?")
     return taken
@@ -88,7 +107,7 @@ def _sources(path: Path, as_name: str | None) -> Iterator[_Source]:
                 yield _Source(found, below, is_named=False, is_renamed=is_renamed)
 
 
-def _key(work: Workplace, source: _Source) -> str:
+def _key(work: Workplace, source: _Source, choices: Choices, origins: _Origins) -> str:
     """Return the file's partition key, after bringing it into the input folder if it lies elsewhere."""
     for path, folder in (
         (source.path.absolute(), work.data.input.absolute()),
@@ -100,33 +119,32 @@ def _key(work: Workplace, source: _Source) -> str:
         raise FileRefused(
             f"{str(source.path)!r} does not exist: name a CSV, XLSX or Parquet file, or a folder of them."
         )
-    CompanyFile(source.path, source.path.name, ReadOptions(extra_platforms=work.shared_platforms))
     origin = str(source.path.resolve())
-    name = _free_name(work, source, origin)
+    name = _free_name(work, source, origin, origins)
+    reading = choices.reading_over(steps.last_reading(work, partition_key_of(Path(name))))
+    CompanyFile(source.path, source.path.name, reading.options(work.shared_platforms))
     key = work.data.bring_in(source.path, name)
     plans.register(work.ledger, key, source_path=origin)
+    origins.note(key, origin)
     return key
 
 
-def _free_name(work: Workplace, source: _Source, origin: str) -> str:
+def _free_name(work: Workplace, source: _Source, origin: str, origins: _Origins) -> str:
     """Return where in the input folder the file goes: its own place again, or one that is nobody else's.
 
     Raises:
         FileRefused: the name is another file's.
 
     """
-    origins = {row.partition_key: row.source_path for row in plans.all_partitions(work.ledger)}
-    if not source.is_renamed:
-        mine = next((key for key, path in origins.items() if path == origin), None)
-        if mine is not None:
-            return path_of(mine).as_posix()
+    if not source.is_renamed and origin in origins.keys:
+        return path_of(origins.keys[origin]).as_posix()
     name = Path(source.name)
     if name.is_absolute() or ".." in name.parts:
         raise FileRefused(f"{source.name!r} leads out of the input folder: --as takes a name below it.")
     key = partition_key_of(name)
-    if not (work.data.input / name).exists() and key not in origins:
+    if not (work.data.input / name).exists() and key not in origins.of_key:
         return source.name
-    theirs = origins.get(key)
+    theirs = origins.of_key.get(key)
     if theirs == origin or (source.is_renamed and theirs is not None):
         return source.name  # a person says that this is the new version of a file that once came from elsewhere
     whose = f"a file that came from {theirs}" if theirs else "another file of the input folder"

@@ -1,7 +1,7 @@
 """The options that several commands share, and what they were given as one value.
 
 Lives here: names and help of options. Values are checked in the domain, with its sentences.
-Imports click and the question settings.
+Imports click, the question settings and how a file is read.
 """
 
 import functools
@@ -14,6 +14,7 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.enrichment.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.enrichment.reading import Reading
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +38,10 @@ class Choices:
     notify_url: str | None
     reask: str | None
     limit: int | None
+    columns: tuple[str, ...] | None = None
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
 
     def over(self, last: QuestionSettings) -> QuestionSettings:
         """Return the file's last settings with these choices laid over them.
@@ -60,6 +65,26 @@ class Choices:
         except ValueError as error:
             raise Refusal(f"{error} Nothing was bought.") from error
 
+    def reading_over(self, last: Reading) -> Reading:
+        """Return how the file was last read, with these choices laid over it.
+
+        Raises:
+            Refusal: a choice is wrong; the sentence names it.
+
+        """
+        named = [column.partition("=") for column in self.columns or ()]
+        if any(not sign for _, sign, _ in named):
+            raise Refusal("Write --column FIELD=NAME, such as --column domain=Homepage. Nothing was bought.")
+        try:
+            return last.with_choices(
+                columns={field: name for field, _, name in named},
+                sheet=self.sheet,
+                encoding=self.encoding,
+                delimiter=self.delimiter,
+            )
+        except ValueError as error:
+            raise Refusal(f"{error} Nothing was bought.") from error
+
 
 _QUESTION_OPTIONS = (
     click.option("--title", "titles", multiple=True, help="Role to find, for rows that name none. Repeatable."),
@@ -70,6 +95,17 @@ _QUESTION_OPTIONS = (
     click.option("--notify-url", metavar="URL", help="https address the vendor calls when done; '' for none."),
     click.option("--reask", metavar="WHICH", help="Buy anew what is stale, errored or expired."),
     click.option("--limit", type=int, metavar="N", help="Only the first N companies, this time."),
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="FIELD=NAME",
+        help="Which column is which field, where its name does not say: domain=Homepage. Nothing behind the = where "
+        "none is (title=); auto finds it again. Repeatable, and kept for the file's next versions, as the next three.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook; auto: the first that is not empty."),
+    click.option("--encoding", metavar="NAME", help="Of a text file, such as cp1250; auto: found out."),
+    click.option("--delimiter", metavar="SIGN", help="comma, semicolon, tab, pipe or a sign; auto: found out."),
 )
 
 
@@ -77,9 +113,10 @@ def question_options(command: F) -> F:
     """Add the options of a plan; the command gets them as one `choices`."""
 
     @functools.wraps(command)  # also what click has hung on it so far
-    def with_choices(*args: Any, titles: tuple[str, ...], **options: Any) -> Any:
-        chosen = {name: options.pop(name) for name in Choices.__dataclass_fields__ if name != "titles"}
-        return command(*args, choices=Choices(titles=titles or None, **chosen), **options)
+    def with_choices(*args: Any, **options: Any) -> Any:
+        chosen = {name: options.pop(name) for name in Choices.__dataclass_fields__}
+        given = {name: None if value == () else value for name, value in chosen.items()}
+        return command(*args, choices=Choices(**given), **options)
 
     decorated: Any = with_choices
     for option in reversed(_QUESTION_OPTIONS):

@@ -1,4 +1,4 @@
-"""What is seen while buying and collecting: a bar on a terminal, a line now and then in a log.
+"""What is seen while reading, planning, buying and collecting: a bar on a terminal, a line now and then in a log.
 
 Lives here: counting the steps and showing the counts. It listens and decides nothing.
 Imports rich; hears `OnEvent` from several threads.
@@ -7,18 +7,21 @@ Imports rich; hears `OnEvent` from several threads.
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from openmart_pipeline.cli.screen import harmless
+from openmart_pipeline.enrichment.progress import OnEvent
 from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.words import plural
 
 LINE_EVERY_S = 10  # in a log: often enough to see it live, seldom enough to read the rest
 _AGAIN = " Trying again in "
+_INTAKE = {"rows_read": "rows read", "planned": "questions planned"}
 _ENDS_A_SUBMIT = ("accepted", "unknown", "rejected", "given_back")
 
 
@@ -143,6 +146,26 @@ class Watcher:
             finally:
                 with self._lock:
                     self._bars = None
+
+
+@contextmanager
+def intake_shown(console: Console, key: str) -> Iterator[OnEvent]:
+    """Yield a listener that shows how many rows of a file are read, then planned: what takes a while with a million."""
+    counts = Counter[str]()
+    said_at = time.monotonic()
+    with console.status("") if console.is_terminal else nullcontext() as status:
+
+        def on_event(step: str, _batch_no: int, rows: int, _detail: str, /) -> None:
+            nonlocal said_at
+            counts[step] += rows
+            line = harmless(f"{key}: {counts[step]:,} {_INTAKE[step]}")
+            if status is not None:
+                status.update(line)
+            elif time.monotonic() - said_at >= LINE_EVERY_S:
+                said_at = time.monotonic()
+                console.print(line)
+
+        yield on_event
 
 
 class _Retries(logging.Handler):

@@ -11,7 +11,7 @@ import click
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.inputs import take_files
 from openmart_pipeline.cli.options import Choices, as_option, paths_argument, question_options
-from openmart_pipeline.cli.quotes import plan_files, show_columns, show_quotes, show_set_aside, to_buy
+from openmart_pipeline.cli.quotes import plan_files, show_file, show_quotes, to_buy
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import steps
@@ -26,13 +26,12 @@ def quote(environment: Mapping[str, str], paths: tuple[Path, ...], choices: Choi
     """Say what the companies in FILE_OR_FOLDER... would ask and cost. Free; buys nothing, needs no key."""
     with plain_sentences(), workplace(environment) as (_settings, work):
         screen = results()
-        taken = take_files(work, paths, as_name)
+        taken = take_files(work, paths, as_name, choices)
         for sentence in taken.left_out:
             remarks().print(harmless(f"Left out: {sentence}"))
         planned = plan_files(work, taken.files, choices)
         for key, companies in taken.files.items():
-            show_columns(screen, key, companies)
-            show_set_aside(screen, work, key)
+            show_file(screen, work, key, companies)
         show_quotes(screen, work, planned)
         steps.publish(work)
         if to_buy(planned):

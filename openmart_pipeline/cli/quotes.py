@@ -5,11 +5,13 @@ Imports `steps` and `screen`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from rich.console import Console
 
 from openmart_pipeline.cli.options import Choices
-from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, table
+from openmart_pipeline.cli.progress import intake_shown
+from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, remarks, table
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import owed
 from openmart_pipeline.enrichment.ledger.owed import Standing
@@ -18,41 +20,52 @@ from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplac
 from openmart_pipeline.enrichment.words import plural
 
 FEW_FILES = 3  # so many have a column of their own beside their sum
-EXAMPLES_SQL = """
-    SELECT reason, count(*), min(source_row), arg_min(detail, source_row)
-    FROM rejected_rows WHERE input_file = ? GROUP BY reason ORDER BY 2 DESC, 1
-"""
+NAMED_COLUMNS = 12  # of those that are kept as they are; a table can have thousands
 
 
 def plan_files(work: Workplace, files: Mapping[str, CompaniesTaken], choices: Choices) -> dict[str, Planned]:
     """Plan what each file asks, the choices laid over what it asked last. Free."""
     settings = {key: choices.over(steps.last_settings(work, key)) for key in files}
-    return {key: steps.plan_questions(work, key, settings[key]) for key in files}
+    planned = {}
+    for key in files:
+        with intake_shown(remarks(), key) as on_event:
+            planned[key] = steps.plan_questions(work, key, settings[key], on_event)
+    return planned
 
 
-def show_columns(console: Console, key: str, taken: CompaniesTaken) -> None:
-    """Show how the file was understood: its format, and which column is taken for what."""
+def show_file(console: Console, work: Workplace, key: str, taken: CompaniesTaken) -> None:
+    """Show how a file was understood: its format, which column is taken for what, what becomes of its rows."""
     report = taken.report
     how = [report.format, report.encoding, report.delimiter and f"separated by {report.delimiter!r}", report.sheet]
     console.print(harmless(f"{key}: {', '.join(str(part) for part in how if part)}"), style="bold")
-    for field, column in report.columns.items():
-        console.print(harmless(f"  {field:<13} <- {column}"))
+    told = taken.reading.columns
+    for field in dict.fromkeys((*report.columns, *told)):
+        said = " (as you said)" if field in told else ""
+        console.print(harmless(f"  {field:<13} <- {report.columns.get(field, 'no column')}{said}"))
     if report.unknown_columns:
-        console.print(harmless(f"  kept as they are: {', '.join(report.unknown_columns)}"))
-    for note in report.notes:
+        shown = ", ".join(report.unknown_columns[:NAMED_COLUMNS])
+        more = len(report.unknown_columns) - NAMED_COLUMNS
+        console.print(harmless(f"  kept as they are: {shown}" + (f" and {more:,} more" if more > 0 else "")))
+    others_told = str(replace(taken.reading, columns={}))
+    for note in ((f"read with {others_told}, as you said",) if others_told else ()) + report.notes:
         console.print(harmless(f"  note: {note}"))
+    if taken.repaired_rows:
+        console.print(
+            f"  note: {plural(taken.repaired_rows, 'row')} had a comma inside a cell without quotes around it."
+        )
+    _show_rows(console, work, key)
 
 
-def show_set_aside(console: Console, work: Workplace, key: str) -> None:
-    """Show which rows were set aside, with the first example of each reason."""
-    reasons = work.warehouse.query(EXAMPLES_SQL, [key])
-    if not reasons:
-        return
-    shown = table("Rows set aside: nothing is bought for them", ("reason", "rows", "first", "for example"))
-    shown.columns[-1].justify = "left"
-    for reason, rows, row, detail in reasons:
-        shown.add_row(harmless(reason), count(rows), f"row {row}", harmless(detail))
-    console.print(shown)
+def _show_rows(console: Console, work: Workplace, key: str) -> None:
+    """Show what became of the rows: how many are asked about, how many set aside for which reason, and which."""
+    made = table("What becomes of its rows (a reason: set aside, nothing is bought)", ("", "rows", "for example"))
+    made.columns[-1].justify = "left"
+    for outcome in work.warehouse.row_outcomes(key):
+        (row, detail), *others = outcome.examples
+        also = f" (also {', '.join(f'{other:,}' for other, _ in others)})" if others else ""
+        shown = harmless(f"row {row:,}{also}: {detail}")
+        made.add_row(harmless(outcome.reason or "asked about"), count(outcome.rows), shown)
+    console.print(made)
 
 
 def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned]) -> None:

@@ -20,9 +20,8 @@ from openmart_pipeline.cli.progress import Watcher
 from openmart_pipeline.cli.quotes import (
     offer,
     plan_files,
-    show_columns,
+    show_file,
     show_quotes,
-    show_set_aside,
     to_buy,
     worst_case,
 )
@@ -118,13 +117,12 @@ def run_files(
     """
     screen, aside = results(), remarks()
     moves.lose_orphans(work.ledger)
-    taken = take_files(work, paths, as_name)
+    taken = take_files(work, paths, as_name, choices)
     for sentence in taken.left_out:
         aside.print(harmless(f"Left out: {sentence}"))
     planned = plan_files(work, taken.files, choices)
     for key, companies in taken.files.items():
-        show_columns(screen, key, companies)
-        show_set_aside(screen, work, key)
+        show_file(screen, work, key, companies)
     show_quotes(screen, work, planned)
     limits = _approved(planned, credit_limit, is_approved=is_approved)
     report, is_interrupted = _buy(work, api, planned, limits, aside, patience_s)

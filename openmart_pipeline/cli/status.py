@@ -12,9 +12,10 @@ from rich.console import Console
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.enrichment import inventory
 from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, review, sending, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.states import BatchState
+from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
@@ -28,6 +29,10 @@ _STANDINGS = (
     Standing.ENDED_BADLY,
 )
 _ALWAYS = (Standing.TO_BUY, Standing.OWNED)
+_FILE_STATES = {
+    FileState.MISSING: "no longer in the input folder. What is on its way is collected, and its contacts stay.",
+    FileState.RETIRED: "nothing is planned or bought for it; openmart-pipeline retire --undo FILE brings it back.",
+}
 
 
 @click.command()
@@ -36,6 +41,7 @@ def status(environment: Mapping[str, str]) -> None:
     """Show the files, what waits and since when, what is in doubt, and what was spent. Free; asks no server."""
     with plain_sentences(), workplace(environment) as (settings, work):
         moves.lose_orphans(work.ledger)
+        inventory.mark_missing(work.ledger, inventory.look(work.data))
         screen = results()
         world = "the simulated world" if settings.is_simulated else f"the API at {settings.base_url}"
         screen.print(harmless(f"Data folder {settings.data_dir}, {world}."))
@@ -59,11 +65,15 @@ def _files(screen: Console, work: Workplace) -> None:
     shown = [word for word in _STANDINGS if word in _ALWAYS or any(counts[word] for counts in now.values())]
     made = table("Files", ("file", *(word.value.replace("_", " ") for word in shown), "loaded"))
     for row in known:
-        name = row.partition_key if row.state == "active" else f"{row.partition_key} ({row.state})"
+        name = row.partition_key if row.state == FileState.ACTIVE else f"{row.partition_key} ({row.state})"
         counts = now.get(row.partition_key)
         loaded = "not planned" if counts is None else ago(row.loaded_at, work.ledger.clock())
         made.add_row(harmless(name), *(count(counts[word] if counts else None) for word in shown), loaded)
     screen.print(made)
+    states = {row.state for row in known}
+    for state, sentence in _FILE_STATES.items():
+        if state in states:
+            screen.print(f"{state}: {sentence}")
 
 
 def _batches(screen: Console, work: Workplace) -> None:

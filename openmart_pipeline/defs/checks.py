@@ -89,8 +89,16 @@ EVERY_INPUT_FILE_IS_READABLE = Promise(
     ERROR,
     "Every file in the input folder is a table of companies.",
 )
+NO_INPUT_FILE_IS_MISSING = Promise(
+    "no_input_file_is_missing",
+    companies,
+    findings.missing_files,
+    WARN,
+    "Every file that was read is still in the input folder, or retired.",
+)
 PROMISES = (
     EVERY_INPUT_FILE_IS_READABLE,
+    NO_INPUT_FILE_IS_MISSING,
     Promise(
         "every_company_has_one_outcome",
         enrichment_plan,

@@ -8,6 +8,27 @@ import dagster as dg
 from pydantic import Field
 
 
+class ReadingChoices(dg.Config):
+    """How the file is to be read where detection errs. Every field left out keeps what was last said of this file."""
+
+    columns: dict[str, str] | None = Field(
+        default=None,
+        description='Which column is which field, such as {"domain": "Homepage", "title": ""}: "" for none, "auto" '
+        "to find it by its usual names again. Fields: domain, company_name, title, max_k, info_access, city, state, "
+        "country, version, tracking_id.",
+    )
+    sheet: str | None = Field(
+        default=None, description='Sheet of a workbook. "auto": the first that is not empty, as at first.'
+    )
+    encoding: str | None = Field(
+        default=None, description='Of a text file, such as cp1250. "auto": found out, as at first.'
+    )
+    delimiter: str | None = Field(
+        default=None,
+        description='Of a text file: comma, semicolon, tab, pipe or a sign. "auto": found out, as at first.',
+    )
+
+
 class PlanChoices(dg.Config):
     """What the file asks for where its rows don't say. Every field left out keeps what this file last used."""
 
@@ -47,6 +68,20 @@ class Approval(dg.Config):
         description="Most estimated credits this run may spend: the number at the end of the quote, in the newest "
         "materialization of enrichment_plan. A smaller number buys the first questions of the file; 0 is a dry run."
     )
+
+
+class Retirement(dg.Config):
+    """A person is done with a file, or wants it back."""
+
+    input_file: str = Field(description="The file, by partition: its path below the input folder.")
+    action: str = Field(default="retire", description="retire, or bring_back to undo it.")
+    remove_data: bool = Field(
+        default=False,
+        description="Also take its rows and contacts out of the databases, and remove its stored copies. What was "
+        "bought stays in the ledger.",
+    )
+    who: str = Field(description="Your name, for the ledger's history.")
+    why: str = Field(default="", description="For the ledger's history.")
 
 
 class Settlement(dg.Config):

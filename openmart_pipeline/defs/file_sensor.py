@@ -6,11 +6,12 @@ Imports that, the jobs, the partitions and the check it keeps up to date.
 
 import json
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 import dagster as dg
 
-from openmart_pipeline.defs.checks import EVERY_INPUT_FILE_IS_READABLE, changed
+from openmart_pipeline.defs.checks import EVERY_INPUT_FILE_IS_READABLE, NO_INPUT_FILE_IS_MISSING, changed
 from openmart_pipeline.defs.failures import REFUSALS
 from openmart_pipeline.defs.jobs import PLAN, plan_company_files_job, work_tags
 from openmart_pipeline.defs.partitions import input_files
@@ -18,6 +19,7 @@ from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import inventory
 from openmart_pipeline.enrichment.inventory import Inventory
 from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.ledger.retirement import batches_not_ended, retired_files
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 
@@ -25,6 +27,7 @@ TICK_EVERY_S = 15
 HASHING_BUDGET_S = 20.0  # of the 60 s after which Dagster calls a tick failed while it runs on
 REQUESTS_PER_TICK = 50  # each takes Dagster a third of a second to submit
 ASK_AGAIN_AFTER_S = 30 * 60  # a run that died left no plan; a plan of a million rows takes a few minutes
+WATCHED_FILES = (EVERY_INPUT_FILE_IS_READABLE, NO_INPUT_FILE_IS_MISSING)  # they change without a run
 NAMED = 5  # files named in a tick's reason; the check names more
 
 
@@ -71,7 +74,12 @@ def company_files_sensor(
 def _tick(context: dg.SensorEvaluationContext, work: Workplace, memory: Memory) -> dg.SensorResult:
     now = inventory.look(work.data)
     missing = inventory.mark_missing(work.ledger, now)
-    still = [key for key, stamp in now.stamps.items() if stamp in (memory.seen.get(key), memory.done.get(key))]
+    retired = retired_files(work.ledger)
+    still = [
+        key
+        for key, stamp in now.stamps.items()
+        if key not in retired and stamp in (memory.seen.get(key), memory.done.get(key))
+    ]
     to_plan, next_memory = _to_plan(work, now, memory, still)
     known = set(context.instance.get_dynamic_partitions(str(input_files.name)))
     new = [key for key in still if key not in known]
@@ -80,9 +88,12 @@ def _tick(context: dg.SensorEvaluationContext, work: Workplace, memory: Memory) 
             dg.RunRequest(partition_key=key, tags=work_tags(PLAN, key), job_name=plan_company_files_job.name)
             for key in to_plan
         ],
-        dynamic_partitions_requests=[input_files.build_add_request(new)] if new else [],
-        skip_reason=None if to_plan else _reason(now, still, missing),
-        asset_events=list(changed(context.instance, work, [EVERY_INPUT_FILE_IS_READABLE])),
+        dynamic_partitions_requests=[
+            *([input_files.build_add_request(new)] if new else []),
+            *([input_files.build_delete_request(gone)] if (gone := _gone(work, known, retired)) else []),
+        ],
+        skip_reason=None if to_plan else _reason(now, still, missing, retired),
+        asset_events=list(changed(context.instance, work, WATCHED_FILES)),
         cursor=next_memory.cursor(),
     )
 
@@ -115,9 +126,18 @@ def _to_plan(work: Workplace, now: Inventory, memory: Memory, still: list[str]) 
     return to_plan, Memory(seen=seen, done=done, asked=asked)
 
 
-def _reason(now: Inventory, still: list[str], missing: list[str]) -> str:
+def _gone(work: Workplace, known: Collection[str], retired: Mapping[str, bool]) -> list[str]:
+    """Return the partitions of files whose data was removed, once nothing is on its way for them any more."""
+    removed = [key for key, is_kept in retired.items() if not is_kept and key in known]
+    open_of = batches_not_ended(work.ledger) if removed else {}
+    return [key for key in removed if key not in open_of]
+
+
+def _reason(now: Inventory, still: list[str], missing: list[str], retired: Mapping[str, bool]) -> str:
     parts = [f"{plural(len(now.stamps), 'file')} in the input folder"]
-    if changing := len(now.stamps) - len(still):
+    if here := retired.keys() & now.stamps.keys():
+        parts.append(f"{len(here):,} retired and left alone")
+    if changing := len(now.stamps) - len(still) - len(here):
         parts.append(f"{changing:,} new or changed a moment ago: planned when they lie still")
     if missing:
         parts.append(f"{len(missing):,} no longer there, their answers stay ({', '.join(missing[:NAMED])})")

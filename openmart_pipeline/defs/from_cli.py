@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 from openmart_pipeline.defs.figures import of_contacts, of_publication
-from openmart_pipeline.defs.metadata import Metadata, numbers, of_file, of_rows, texts, version_of
+from openmart_pipeline.defs.intake import of_intake
+from openmart_pipeline.defs.metadata import Metadata, numbers, of_rows, texts, version_of
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.quote import quote_markdown
 from openmart_pipeline.enrichment.run import RunReport
@@ -30,13 +31,8 @@ def report_assets(
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.add_dynamic_partitions(str(input_files.name), list(planned))
         for key, plan in planned.items():
-            companies = taken[key]
             said: dict[str, Metadata] = {
-                "companies": {
-                    "dagster/uri": of_file(work.data.source(key)),
-                    **texts({"file_sha256": companies.version.sha256}),
-                    **numbers({"rows": companies.counts.rows, "set_aside": companies.counts.set_aside}),
-                },
+                "companies": of_intake(work, key, taken[key]),
                 "enrichment_plan": {"openmart/quote": dg.MetadataValue.md(quote_markdown(plan))},
                 "submitted_batches": _bought(key, report),
                 "task_results": {},

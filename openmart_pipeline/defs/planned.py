@@ -6,8 +6,9 @@ Imports `steps` and the modules of `defs` for metadata, partitions and failures.
 
 import dagster as dg
 
-from openmart_pipeline.defs.config import PlanChoices
+from openmart_pipeline.defs.config import PlanChoices, ReadingChoices
 from openmart_pipeline.defs.failures import refusals_as_failures
+from openmart_pipeline.defs.intake import of_intake, rows_markdown
 from openmart_pipeline.defs.lineage import ENRICHMENT_PLAN
 from openmart_pipeline.defs.metadata import (
     CODE_VERSION,
@@ -15,13 +16,13 @@ from openmart_pipeline.defs.metadata import (
     OWNERS,
     listed,
     numbers,
-    of_file,
     of_rows,
     of_table,
     texts,
     version_of,
 )
 from openmart_pipeline.defs.partitions import input_file_of, input_files
+from openmart_pipeline.defs.progress_log import ProgressLog
 from openmart_pipeline.defs.quote import quote_markdown
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import steps
@@ -39,12 +40,16 @@ from openmart_pipeline.enrichment.question_settings import laid_over
     "aside with a reason (table `rejected_rows`). Works on a copy of the file, taken by content. Free.",
 )
 def companies(
-    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: ReadingChoices, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> dg.MaterializeResult[None]:
     """Take the file's rows into `companies` and `rejected_rows`."""
     key = input_file_of(context)
     with refusals_as_failures(), workplace.open() as work:
-        taken = steps.take_companies(work, key)
+        try:
+            reading = steps.last_reading(work, key).with_choices(**config.model_dump())
+        except ValueError as wrong:
+            raise dg.Failure(f"{wrong} Nothing was read.", allow_retries=False) from None
+        taken = steps.take_companies(work, key, reading, ProgressLog(context.log))
         rows, version = of_rows(work, "companies", key)
         for note in taken.report.notes:
             context.log.info(note)
@@ -52,32 +57,7 @@ def companies(
             context.log.warning("No company is left to ask about: see the table rejected_rows for each row's reason.")
         return dg.MaterializeResult(
             data_version=version_of(taken.version.sha256, version.value),
-            metadata={
-                **rows,
-                "dagster/uri": of_file(work.data.source(key)),
-                **numbers(
-                    {
-                        "rows": taken.counts.rows,
-                        "companies": taken.counts.companies,
-                        "set_aside": taken.counts.set_aside,
-                        "blank_rows": taken.blank_rows,
-                        "repaired_rows": taken.repaired_rows,
-                        "file_bytes": taken.version.size_bytes,
-                    }
-                ),
-                **texts(
-                    {
-                        "file_sha256": taken.version.sha256,
-                        "format": ", ".join(
-                            filter(None, [taken.report.format, taken.report.encoding, taken.report.sheet])
-                        ),
-                        "columns": ", ".join(f"{name}: {read}" for name, read in taken.report.columns.items()),
-                        "other_columns": ", ".join(taken.report.unknown_columns),
-                        "set_aside_by_reason": listed(taken.counts.set_aside_by_reason),
-                        "notes": " ".join(taken.report.notes),
-                    }
-                ),
-            },
+            metadata={**of_intake(work, key, taken), **rows},
         )
 
 
@@ -103,13 +83,14 @@ def enrichment_plan(
             settings = laid_over(steps.last_settings(work, key), **config.model_dump())
         except ValueError as wrong:
             raise dg.Failure(f"{wrong} Nothing was planned or bought.", allow_retries=False) from None
-        planned = steps.plan_questions(work, key, settings)
+        planned = steps.plan_questions(work, key, settings, ProgressLog(context.log))
         rows, version = of_rows(work, "enrichment_plan", key)
         quote = planned.quote
         return dg.MaterializeResult(
             data_version=version_of(planned.plan.plan_id, version.value),
             metadata={
                 "openmart/quote": dg.MetadataValue.md(quote_markdown(planned)),
+                "openmart/rows_by_outcome": dg.MetadataValue.md(rows_markdown(work.warehouse.row_outcomes(key))),
                 **rows,
                 **numbers(
                     {

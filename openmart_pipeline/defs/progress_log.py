@@ -18,6 +18,8 @@ _NOTABLE = {
     "stopped": "No more batches are sent. {detail}",
 }
 _COUNTED = {
+    "rows_read": "rows read",
+    "planned": "questions planned",
     "accepted": "tasks bought",
     "stored": "answers stored",
     "settled": "tasks settled",
@@ -35,7 +37,7 @@ class Log(Protocol):
 
 
 class ProgressLog:
-    """Hears every step of buying or collecting (`enrichment.progress.OnEvent`)."""
+    """Hears every step of reading, planning, buying or collecting (`enrichment.progress.OnEvent`)."""
 
     def __init__(self, log: Log) -> None:
         """Write to the run's log."""

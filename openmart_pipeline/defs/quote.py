@@ -60,14 +60,14 @@ def _table(quote: Quote, settings: QuestionSettings) -> list[tuple[str, str]]:
         rows.append(("Credits, by what was found so far", _credits(quote.expected_credits, quote.expected_usd)))
     if quote.credits_not_spent:
         rows.append(("Credits not spent, being answered already", _credits(quote.credits_not_spent, None)))
-    return [*rows, ("Time", _duration(quote.seconds)), ("Prices", _plain(quote.prices))]
+    return [*rows, ("Time", _duration(quote.seconds)), ("Prices", plain(quote.prices))]
 
 
 def _asked(settings: QuestionSettings) -> str:
-    titles = ", ".join(_plain(title) for title in settings.titles)
+    titles = ", ".join(plain(title) for title in settings.titles)
     looked_up = settings.info_access.lower().replace("_", " ").replace("email", "e-mail")
     place = {PLACE_OF_ROW: "the row's own", NO_PLACE: "none"}.get(settings.location, settings.location)
-    asked = f"{titles}; up to {settings.max_k} contacts each; {looked_up}; place: {_plain(place)}"
+    asked = f"{titles}; up to {settings.max_k} contacts each; {looked_up}; place: {plain(place)}"
     if settings.reask != Reask.NOTHING:
         asked += f"; asked again: {settings.reask}"
     if settings.limit is not None:
@@ -94,7 +94,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _next_step(planned: Planned) -> str:
-    quote, key = planned.quote, _plain(planned.plan.partition_key)
+    quote, key = planned.quote, plain(planned.plan.partition_key)
     if not quote.rows:
         return "**Next:** the file has a header and no row, so there is nobody to ask about. Was it saved whole?"
     if not quote.companies:
@@ -115,6 +115,6 @@ def _next_step(planned: Planned) -> str:
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text of a file or a person such that Markdown and tables show it as it is, on one line."""
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))

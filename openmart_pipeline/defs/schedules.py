@@ -22,6 +22,7 @@ from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import inventory
 from openmart_pipeline.enrichment.ledger import owed, plans
 from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.ledger.retirement import retired_files
 from openmart_pipeline.enrichment.steps import Workplace
 
 NO_LIMIT_SET = (
@@ -107,8 +108,8 @@ def refresh_stale_contacts_monthly(
 
 
 def _partitions(context: dg.ScheduleEvaluationContext, work: Workplace) -> list[str]:
-    """Return the files that are in the input folder and known to Dagster, by name."""
-    here = inventory.look(work.data).stamps
+    """Return the files that are in the input folder, known to Dagster and not retired, by name."""
+    here = inventory.look(work.data).stamps.keys() - retired_files(work.ledger).keys()
     return [key for key in context.instance.get_dynamic_partitions(str(input_files.name)) if key in here]
 
 

@@ -1,11 +1,12 @@
 """What the ledger hands to the warehouse: answers and batches, as plain values.
 
-Lives here: two records. No rules, no storage: the ledger fills them, the warehouse loads them.
+Lives here: three records. No rules, no storage: the ledger fills them, the warehouse loads them.
 Imports nothing of the domain, so that neither side imports the other.
 """
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,24 @@ class Answer:
     run_id: str | None = None  # the run that bought it
     estimated_credits: float | None = None  # what was found, at the price table; None while prices are unknown
     raw: bytes | None = None  # JSON exactly as received
+
+
+class LeftRow(NamedTuple):
+    """A question that the file once asked, and bought, and asks no more; where it was asked last."""
+
+    source_row: int | None  # in the version `file_sha256`
+    file_sha256: str
+    left_at: dt.datetime
+    fingerprint: str
+    domain: str
+    title: str
+    company_name: str | None
+    city: str | None
+    state: str | None
+    country: str | None
+    version: int | None
+    max_k: int
+    info_access: str  # EMAIL, PHONE or EMAIL_AND_PHONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ Imports `refusals`; `delimited` and `companies` import it.
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from openmart_pipeline.enrichment.refusals import FileRefused
 
@@ -57,6 +58,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 SPELLINGS_OF_FIELDS = {"website": DOMAIN, "url": DOMAIN, "titles": "title", "company": "company_name"}
+ROWS_WITH_HEADER = 20  # among so many first rows the header is looked for
 SHOWN_COLUMNS = 12  # in a sentence; a table can have thousands
 
 
@@ -95,12 +97,10 @@ def choose_columns(header: Sequence[str], explicit: Mapping[str, str]) -> Column
     names, notes = unique_names(header)
     positions: dict[str, int] = {}
     for written, column in explicit.items():
-        field = SPELLINGS_OF_FIELDS.get(written, written)
-        if field not in ALIASES:
-            raise FileRefused(f"{written!r} is no field that a column can fill: choose among {', '.join(ALIASES)}.")
         if column:
-            positions[field] = _position(column, names)
-    switched_off = {SPELLINGS_OF_FIELDS.get(field, field) for field, column in explicit.items() if not column}
+            field = field_named(written)
+            positions[field] = _position(field, column, names)
+    switched_off = {field_named(written) for written, column in explicit.items() if not column}
     for field in ALIASES:
         if field in positions or field in switched_off:
             continue
@@ -119,12 +119,52 @@ def choose_columns(header: Sequence[str], explicit: Mapping[str, str]) -> Column
     return ColumnChoice(positions=ordered, names=names, notes=tuple(notes))
 
 
+def field_named(written: str) -> str:
+    """Return the field that a person means: `domain` for `Website`, `max_k` for `max-k`.
+
+    Raises:
+        FileRefused: no field of ours.
+
+    """
+    plain = "_".join(written.lower().replace("-", " ").replace("_", " ").split())
+    field = SPELLINGS_OF_FIELDS.get(plain, plain)
+    if field not in ALIASES:
+        raise FileRefused(f"{written[:60]!r} is no field that a column can fill: choose among {', '.join(ALIASES)}.")
+    return field
+
+
 def find_candidates(field: str, names: Sequence[str], taken: frozenset[int] = frozenset()) -> list[int]:
     """Return the positions of the columns that may be the field, the best one first."""
     folded = [fold_name(name) for name in names]
-    ranks = {fold_name(alias): rank for rank, alias in reversed(list(enumerate(ALIASES[field])))}
+    ranks = _ranks(field)
     found = [position for position, name in enumerate(folded) if name in ranks and position not in taken]
     return sorted(found, key=lambda position: (ranks[folded[position]], position))
+
+
+@cache
+def _ranks(field: str) -> dict[str, int]:
+    return {fold_name(alias): rank for rank, alias in reversed(list(enumerate(ALIASES[field])))}
+
+
+def header_among(rows: Sequence[Sequence[str]], explicit: Mapping[str, str]) -> int:
+    """Return which of a table's first rows is its header.
+
+    The first, unless only a later one names a website's column, and has more cells filled than each above it: a title,
+    a date or "exported by" stand above many tables.
+    """
+    most = -1
+    for place, row in enumerate(rows):
+        filled = sum(1 for cell in row if cell.strip())
+        if filled > most and names_a_website(row, explicit):
+            return place
+        most = max(most, filled)
+    return 0
+
+
+def names_a_website(row: Sequence[str], explicit: Mapping[str, str]) -> bool:
+    """Whether a column of this header holds websites, by its name or by a person's word."""
+    told = {fold_name(column) for field, column in explicit.items() if field_named(field) == DOMAIN} - {""}
+    return bool(find_candidates(DOMAIN, row) or told & set(map(fold_name, row)))
 
 
 def fold_name(name: str) -> str:
@@ -153,21 +193,28 @@ def unique_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(names), notes
 
 
-def _position(column: str, names: Sequence[str]) -> int:
+def _position(field: str, column: str, names: Sequence[str]) -> int:
     """Return the position of a column that a person named: exactly, or else in another spelling."""
     if column in names:
         return names.index(column)
     alike = [position for position, name in enumerate(names) if fold_name(name) == fold_name(column) != ""]
     if len(alike) == 1:
         return alike[0]
-    raise FileRefused(f"The file has no column {column!r}: it has {_listed(names)}. Correct the name in the settings.")
+    raise FileRefused(
+        f"The file has no column {column[:60]!r}, which was named as its {field}: it has {_listed(names)}. Name "
+        f"another one, or auto to find it by its usual names: {_how_to_say(field)}."
+    )
 
 
 def _no_domain_column(names: Sequence[str]) -> str:
     return (
         f"No column holds the companies' websites, so nothing can be looked up: the file has {_listed(names)}. "
-        "Name one of them Website or Domain, or say which it is in the settings (columns: domain)."
+        f"Call one of them Website or Domain, or say which it is: {_how_to_say(DOMAIN)}."
     )
+
+
+def _how_to_say(field: str) -> str:
+    return f"--column {field}=NAME (in Dagster: columns, in the configuration of companies)"
 
 
 def _listed(names: Sequence[str]) -> str:

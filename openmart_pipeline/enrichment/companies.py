@@ -72,7 +72,7 @@ class CompanyFile:
             sheet=self._table.sheet,
             columns=self._choice.columns,
             unknown_columns=self._choice.unknown,
-            notes=(*self._table.notes, *self._choice.notes),
+            notes=(*self._table.notes, *self._choice.notes, *_unheeded(self._options, self._table)),
         )
 
     def chunks(self) -> Iterator[Chunk]:
@@ -124,6 +124,13 @@ class CompanyFile:
 
     def _is_domain(self, text: str) -> bool:
         return isinstance(normalise_domain(text, platforms=self._platforms), str)
+
+
+def _unheeded(options: ReadOptions, table: Table) -> Iterator[str]:
+    """Yield a sentence for each choice of a person that this format has no use for."""
+    for name in ("sheet", "encoding", "delimiter"):
+        if getattr(options, name) is not None and getattr(table, name) is None:
+            yield f"The {name} {getattr(options, name)!r} that was named plays no part: the file is {table.format}."
 
 
 def _suffix(name: str) -> str:

@@ -23,11 +23,10 @@ from openmart_pipeline.enrichment.dialects import Layout, find_layout
 from openmart_pipeline.enrichment.encodings import TextSurvey, survey_text
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.sound_lines import Lines, read_sound_lines, survey_lines
-from openmart_pipeline.enrichment.tables import Batch, ReadOptions
+from openmart_pipeline.enrichment.tables import BATCH_CELLS, Batch, ReadOptions
 
 BLOCK_CHARS = 4 * 2**20  # read at a time: enough lines to be quick, few enough to hold several times
 SAMPLE_CHARS = 2**18
-BATCH_CELLS = 1_000_000  # keeps a batch of a very wide table as small as one of a narrow one
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 

@@ -5,12 +5,12 @@ Imports `columns`, `refusals` and `tables`; `delimited` imports it.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from openmart_pipeline.enrichment.columns import DOMAIN, find_candidates
+from openmart_pipeline.enrichment.columns import ROWS_WITH_HEADER, header_among, names_a_website
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.tables import ReadOptions
 
@@ -48,10 +48,12 @@ class _Trial:
     delimiter: str
     header: tuple[str, ...]
     header_lines: int
-    blank_lines: int
+    header_row: int
     has_domain: bool
     fitting: float
     """Share of the sample's rows that are as wide as the header."""
+    rows_above: int = 0
+    """Rows above the header that are not blank."""
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
@@ -60,7 +62,7 @@ class _Trial:
 
 
 def find_layout(sample: str, *, is_whole: bool, file_format: str, options: ReadOptions) -> Layout:
-    """Return the layout that the `sep=` line, the settings or the header itself speaks for.
+    """Return the layout that a person, the `sep=` line or the header itself speaks for.
 
     Raises:
         FileRefused: no header, more columns than the limit, or two delimiters that fit alike.
@@ -71,7 +73,8 @@ def find_layout(sample: str, *, is_whole: bool, file_format: str, options: ReadO
         lines.pop()  # cut in the middle
     named, skipped = _sep_line(lines)
     candidates = (options.delimiter or named,) if options.delimiter or named else DELIMITERS
-    trials = [trial for d in candidates if d is not None and (trial := _try(lines[skipped:], d)) is not None]
+    rest = lines[skipped:]
+    trials = [t for d in candidates if d is not None and (t := _try(rest, d, options.columns)) is not None]
     if not trials:
         raise FileRefused("The file has no header row to name its columns: add one (Company, Website ...) on top.")
     if file_format.startswith("tsv") and len(trials) > 1:
@@ -81,7 +84,8 @@ def find_layout(sample: str, *, is_whole: bool, file_format: str, options: ReadO
     if rivals and len(best.header) > 1 and not (file_format.startswith("tsv") and best.delimiter == "\t"):
         raise FileRefused(
             f"The columns can be cut at {best.delimiter!r} or at {rivals[0].delimiter!r} with equal right: "
-            "name the delimiter in the settings, or save the file as .xlsx."
+            "say which: --delimiter semicolon (in Dagster: delimiter, in the configuration of companies), or save the "
+            "file as .xlsx."
         )
     if len(best.header) > options.max_columns:
         raise FileRefused(
@@ -91,10 +95,17 @@ def find_layout(sample: str, *, is_whole: bool, file_format: str, options: ReadO
     return Layout(
         delimiter=best.delimiter,
         header=best.header,
-        header_row=best.blank_lines + 1,
+        header_row=best.header_row,
         lines_before_data=skipped + best.header_lines,
-        notes=("The file names its delimiter in a sep= line.",) if named and not options.delimiter else (),
+        notes=tuple(_notes(best, named=bool(named and not options.delimiter))),
     )
+
+
+def _notes(best: _Trial, *, named: bool) -> Iterator[str]:
+    if named:
+        yield "The file names its delimiter in a sep= line."
+    if best.rows_above:
+        yield f"The header is row {best.header_row}; what stands above it is not read."
 
 
 def _lines(text: str) -> list[str]:
@@ -117,25 +128,27 @@ def _sep_line(lines: list[str]) -> tuple[str | None, int]:
     return None, 0
 
 
-def _try(lines: list[str], delimiter: str) -> _Trial | None:
+def _try(lines: list[str], delimiter: str, explicit: Mapping[str, str]) -> _Trial | None:
     blank = next((i for i, line in enumerate(lines) if line.strip(f" \r\n\t{delimiter}")), None)
     if blank is None or blank > MAX_LINES_BEFORE_HEADER:
         return None
     reader = _reader(iter(lines[blank:]), delimiter)
-    try:
-        header = next(reader)
-    except (csv.Error, StopIteration):
+    first = [(row, reader.line_num) for row in islice(_rows(reader), ROWS_WITH_HEADER)]
+    if not first:
         return None
-    header_lines = reader.line_num
+    place = header_among([row for row, _ in first], explicit)
+    header, header_lines = first[place]
+    reader = _reader(iter(lines[blank + header_lines :]), delimiter)
     widths = [len(row) for row in islice(_rows(reader), SAMPLE_RECORDS) if any(row)]
     fitting = sum(width == len(header) for width in widths) / len(widths) if widths else 1.0
     return _Trial(
         delimiter=delimiter,
         header=tuple(header),
         header_lines=blank + header_lines,
-        blank_lines=blank,
-        has_domain=bool(find_candidates(DOMAIN, header)),
+        header_row=blank + place + 1,
+        has_domain=names_a_website(header, explicit),
         fitting=round(fitting, 2),
+        rows_above=sum(any(cell.strip() for cell in row) for row, _ in first[:place]),
     )
 
 

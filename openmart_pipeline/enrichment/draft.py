@@ -76,6 +76,7 @@ class Draft:
                 once.max_k[numbers].tolist(),
                 once.access[numbers].tolist(),
                 [name or once.later_names.get(number) for name, number in zip(names, numbers.tolist(), strict=True)],
+                asked["source_row"].to_pylist(),
             )
 
     def learn(self, standings: Iterable[tuple[str, Standing]]) -> None:

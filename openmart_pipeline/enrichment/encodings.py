@@ -77,9 +77,7 @@ def survey_text(stream: BinaryIO, options: ReadOptions) -> TextSurvey:
     if not head:
         raise FileRefused("The file is empty (0 bytes), so there is nothing to buy: was it saved or copied fully?")
     _refuse_other_formats(head)
-    encoding = options.encoding or _from_mark(head)
-    if encoding is not None:
-        _check_known(encoding)
+    encoding = _from_mark(head) if options.encoding is None else _as_named(options.encoding, head)
     scan = _Scan(encoding or "utf-8", options)
     scan.take(head)
     while block := stream.read(BLOCK_BYTES):
@@ -190,11 +188,25 @@ def _from_mark(head: bytes) -> str | None:
     return None
 
 
-def _check_known(encoding: str) -> None:
+def checked_encoding(name: str) -> str:
+    """Return the encoding's own name: `iso8859-1` for `latin1`.
+
+    Raises:
+        FileRefused: no encoding of text has that name.
+
+    """
     try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise FileRefused(f"{encoding!r} is no encoding: say utf-8, cp1252, utf-16 or the like.") from None
+        bytes(4).decode(name)  # of codecs that are no encodings of text, Python says so only when they are used
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise FileRefused(f"{name[:40]!r} is no encoding: say utf-8, cp1252, utf-16 or the like.") from None
+
+
+def _as_named(name: str, head: bytes) -> str:
+    """Return the encoding that a person named, in the variant that takes the file's byte-order mark off."""
+    encoding = checked_encoding(name)
+    marked = next((known for mark, known in _BOMS if head.startswith(mark)), None)
+    return marked if marked is not None and marked.split("-")[:2] == encoding.split("-")[:2] else encoding
 
 
 def _refuse_other_formats(head: bytes) -> None:
@@ -226,7 +238,8 @@ def _judge_single_byte(evidence: bytes) -> TextSurvey:
     likely = f" It may be {found[0].encoding}." if found else ""
     raise FileRefused(
         "The file's encoding can't be told with certainty, and a wrong guess misspells names and domains."
-        f"{likely} Save it as CSV UTF-8, or name its encoding in the settings."
+        f"{likely} Save it as CSV UTF-8, or name its encoding: --encoding NAME (in Dagster: encoding, in the "
+        "configuration of companies)."
     )
 
 

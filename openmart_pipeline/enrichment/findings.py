@@ -8,7 +8,7 @@ import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
 
-from openmart_pipeline.enrichment.inventory import unreadable
+from openmart_pipeline.enrichment.inventory import look, missing, unreadable
 from openmart_pipeline.enrichment.ledger import moves, review, sending
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
@@ -42,6 +42,18 @@ def unreadable_files(work: Workplace) -> Finding:
         says=f"{plural(len(found), 'file')} in the input folder can't be used unchanged.",
         sample=tuple(why if name in why else f"{name}: {why}" for name, why in list(found.items())[:SAMPLE]),
         advice="Mend or remove the file; it is looked at again as soon as it changes. Nothing was bought for it.",
+    )
+
+
+def missing_files(work: Workplace) -> Finding:
+    """Find files that were read once, are not retired, and are no longer in the input folder."""
+    found = missing(work.ledger, look(work.data))
+    return Finding(
+        count=len(found),
+        says=f"No longer in the input folder: {plural(len(found), 'file')}. What is on its way is collected, and contacts "
+        "stay.",
+        sample=tuple(found[:SAMPLE]),
+        advice="Put the file back, or retire it with retire_company_file_job.",
     )
 
 
@@ -81,6 +93,9 @@ WHERE answers_loaded_at >= plan_loaded_at AND (
     batch_id IS NULL OR task_id IS NULL OR tracking_id IS NULL OR dagster_run_id IS NULL OR contact_id NOT IN (
         SELECT contact_id FROM contact_rows
         SEMI JOIN (SELECT input_file, source_row FROM companies WHERE outcome = 'kept') USING (input_file, source_row)))
+  AND NOT (has_left AND EXISTS (
+        SELECT 1 FROM left_rows
+        WHERE left_rows.input_file = contacts.input_file AND left_rows.fingerprint = contacts.fingerprint))
 ORDER BY contact_id
 """
 

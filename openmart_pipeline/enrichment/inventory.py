@@ -13,9 +13,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.companies import SUFFIXES
-from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion
+from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion, path_of
 from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.ledger.retirement import retired_files
 from openmart_pipeline.enrichment.ledger.schema import events
+from openmart_pipeline.enrichment.ledger.states import FileState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.refusals import FileRefused
@@ -72,19 +74,30 @@ def is_quoted_with(ledger: Ledger, partition_key: str, prices: PriceTable) -> bo
     return plan is not None and plan.prices == prices.key
 
 
+def missing(ledger: Ledger, inventory: Inventory) -> list[str]:
+    """Return the files that the ledger knows, that are not retired, and that are not in the input folder."""
+    return [
+        row.partition_key
+        for row in plans.all_partitions(ledger)
+        if row.state != FileState.RETIRED
+        and row.partition_key not in inventory.stamps
+        and str(path_of(row.partition_key)) not in inventory.refused
+    ]
+
+
 def mark_missing(ledger: Ledger, inventory: Inventory) -> list[str]:
     """Mark the files that left the input folder, and those that came back; return what is missing now.
 
     What is in flight for a missing file goes on, and its answers stay.
     """
-    missing = []
-    for known in plans.all_partitions(ledger):
-        is_here = known.partition_key in inventory.stamps
-        if not is_here and known.state != "retired":
-            missing.append(known.partition_key)
-        if known.state == ("missing" if is_here else "active"):
-            plans.set_partition_state(ledger, known.partition_key, "active" if is_here else "missing")
-    return missing
+    gone = missing(ledger, inventory)
+    states = {row.partition_key: row.state for row in plans.all_partitions(ledger)}
+    back = {key for key, state in states.items() if state == FileState.MISSING} - set(gone)
+    left = {key for key in gone if states[key] == FileState.ACTIVE}
+    plans.set_partition_states(
+        ledger, {**dict.fromkeys(left, FileState.MISSING), **dict.fromkeys(back, FileState.ACTIVE)}
+    )
+    return gone
 
 
 def record_refusal(ledger: Ledger, version: FileVersion, why: str) -> None:
@@ -109,9 +122,9 @@ def newest_refusals(ledger: Ledger) -> dict[str, tuple[str, str]]:
 
 def unreadable(data: DataFolder, ledger: Ledger) -> dict[str, str]:
     """Return every file in the folder that can't be used as it is now, with the sentence for its owner."""
-    inventory = look(data)
+    inventory, retired = look(data), retired_files(ledger)
     found = dict(inventory.refused)
     for key, (sha256, why) in newest_refusals(ledger).items():
-        if key in inventory.stamps and data.current_sha256(key) == sha256:
+        if key in inventory.stamps and key not in retired and data.current_sha256(key) == sha256:
             found[key] = why
     return found

@@ -13,10 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from openmart_pipeline.enrichment.refusals import FileRefused, RejectReason
-from openmart_pipeline.enrichment.tables import BadRow, Batch, ReadOptions
-
-BATCH_CELLS = 1_000_000  # keeps a batch of a very wide table as small as one of a narrow one
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.tables import BATCH_CELLS, Batch, ReadOptions, too_long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +47,11 @@ class ParquetTable:
                     columns=[column.filter(pa.array(is_kept)) for column in columns],
                     source_rows=numbers[is_kept],
                     bad=[
-                        self._too_long(int(numbers[row]), [column[int(row)].as_py() for column in columns])
+                        too_long(int(numbers[row]), [column[int(row)].as_py() for column in columns], self.options)
                         for row in np.flatnonzero(longest > self.options.max_cell_chars)
                     ],
                     blank_rows=int((longest == 0).sum()),
                 )
-
-    def _too_long(self, number: int, row: list[str]) -> BadRow:
-        limit = self.options.max_cell_chars
-        detail = f"row {number}: a cell is longer than {limit:,} characters (max_cell_chars)"
-        shown = " | ".join(cell[:200] for cell in row)
-        return BadRow(source_row=number, line=None, reason=RejectReason.BAD_LINE, detail=detail, text=shown)
 
 
 def open_parquet(path: Path, options: ReadOptions) -> ParquetTable:

@@ -10,6 +10,7 @@ from typing import Protocol
 class OnEvent(Protocol):
     """Hears of every step right after it is on disk, from the thread that took it; must not block.
 
+    Reading says rows_read, planning says planned: with no batch, of so many rows or questions.
     Buying says: claimed, journaled, answered, accepted, unknown, rejected, given_back, waiting, stopped.
     Collecting says: polled, ids_read, answer_read, stored, settled, waiting.
     """

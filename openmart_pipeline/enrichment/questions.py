@@ -115,6 +115,7 @@ class Ask:
             self.max_k,
             int(self.access),
             self.company_name,
+            None,
         )
 
 
@@ -131,3 +132,4 @@ class AskRow(NamedTuple):
     max_k: int
     info_access: int
     company_name: str | None
+    source_row: int | None  # the first row of the file that asks it

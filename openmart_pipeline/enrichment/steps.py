@@ -8,129 +8,60 @@ import datetime as dt
 import hashlib
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-
-import pandas as pd
+from itertools import islice
 
 from openmart_pipeline.api.addresses import is_loopback
-from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import Pace
 from openmart_pipeline.enrichment.answers import BatchRow
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
-from openmart_pipeline.enrichment.companies import CompanyFile, FileReport, ReadOptions
 from openmart_pipeline.enrichment.draft import Draft
-from openmart_pipeline.enrichment.frame_traces import without_traces
-from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion
-from openmart_pipeline.enrichment.inventory import record_refusal
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import experience, loads, moves, owed, plans, standing
-from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
-from openmart_pipeline.enrichment.ledger.store import Ledger
-from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList, keepable
+from openmart_pipeline.enrichment.ledger import experience, left, loads, moves, owed, plans, standing
+from openmart_pipeline.enrichment.ledger.plans import Plan, Reask
+from openmart_pipeline.enrichment.ledger.retirement import is_retired
+from openmart_pipeline.enrichment.ledger.suppressions import keepable
 from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.plan import Quote, Speed, quoted
-from openmart_pipeline.enrichment.poll import Patience, PollReport, poll_due
-from openmart_pipeline.enrichment.prices import Budget, PriceTable
+from openmart_pipeline.enrichment.poll import PollReport, poll_due
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.question_settings import QuestionSettings
-from openmart_pipeline.enrichment.questions import CANON_VERSION
+from openmart_pipeline.enrichment.questions import CANON_VERSION, AskRow
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.submit import Terms, submit_plan
-from openmart_pipeline.enrichment.warehouse import (
-    CompanyCounts,
-    LoadCounts,
-    PublishedInfo,
-    Warehouse,
-    WarehouseOutdated,
+from openmart_pipeline.enrichment.taking import (
+    CompaniesTaken,
+    last_reading,
+    load_companies,
+    planned_reading,
+    refuse_retired,
+    take_companies,
 )
+from openmart_pipeline.enrichment.warehouse import LoadCounts, PublishedInfo, WarehouseOutdated
+from openmart_pipeline.enrichment.workplace import Buyer, Workplace
+
+__all__ = [
+    "Buyer",
+    "CompaniesTaken",
+    "Planned",
+    "Workplace",
+    "buy",
+    "collector",
+    "last_reading",
+    "last_settings",
+    "load_batches",
+    "load_contacts",
+    "plan_questions",
+    "poll",
+    "publish",
+    "rebuild",
+    "reload",
+    "take_companies",
+]
 
 _NAMED = 5  # files in a sentence
+SAID_EVERY = 20_000  # questions written between two lines of progress
 SUBMIT_S_GUESS = 26.0  # what the route takes, until this ledger knows better (API section 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
-    """Everything a step works with. Made by the wiring, from the settings."""
-
-    data: DataFolder
-    ledger: Ledger
-    journal: SubmissionJournal
-    suppressions: SuppressionList
-    warehouse: Warehouse
-    prices: PriceTable
-    lifetimes: Lifetimes
-    patience: Patience
-    budget: Budget  # the settings' limits; what is approved for a plan comes with each purchase
-    balance_floor: float | None
-    hit_rate_floor: float  # shares, 0 to 1: below them a file is worth a look
-    verified_rate_floor: float
-    requests_per_s: float | None
-    submit_concurrency: int
-    read_connections: int
-    api_host: str
-    key_hash: str
-    shared_platforms: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buyer:
-    """The API, and how fast it may be asked: needed to buy and to collect, never to plan."""
-
-    client: OpenmartClient
-    pace: Pace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompaniesTaken:
-    """What became of a file's rows."""
-
-    version: FileVersion
-    report: FileReport
-    counts: CompanyCounts
-    blank_rows: int
-    repaired_rows: int
-
-
-def take_companies(work: Workplace, key: str, options: ReadOptions | None = None) -> CompaniesTaken:
-    """Read the file as it is now, from a copy, into `companies` and `rejected_rows`.
-
-    Raises:
-        FileRefused: it is no table of companies; one sentence for its owner. Earlier rows stay.
-
-    """
-    version = work.data.version(key)
-    plans.register(work.ledger, key)
-    try:
-        taken = _load_companies(work, version, options)
-    except FileRefused as refused:
-        record_refusal(work.ledger, version, str(refused))
-        raise
-    loads.note_rows_loaded(work.ledger, key)
-    return taken
-
-
-def _load_companies(work: Workplace, version: FileVersion, options: ReadOptions | None) -> CompaniesTaken:
-    options = options or ReadOptions(extra_platforms=work.shared_platforms)
-    file = CompanyFile(version.path, version.partition_key, options)
-    counted = Counter[str]()
-    suppression = work.suppressions.current()
-
-    def chunks() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        for chunk in file.chunks():
-            counted.update(blank=chunk.blank_rows, repaired=chunk.repaired_rows)
-            yield without_traces(chunk.companies, suppression), without_traces(chunk.rejected, suppression)
-
-    counts = work.warehouse.replace_companies(version.partition_key, version.sha256, chunks())
-    return CompaniesTaken(
-        version=version,
-        report=file.report,
-        counts=counts,
-        blank_rows=counted["blank"],
-        repaired_rows=counted["repaired"],
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +79,9 @@ def last_settings(work: Workplace, key: str) -> QuestionSettings:
     return QuestionSettings() if plan is None else QuestionSettings.from_json(plan.config)
 
 
-def plan_questions(work: Workplace, key: str, settings: QuestionSettings) -> Planned:
+def plan_questions(
+    work: Workplace, key: str, settings: QuestionSettings, on_event: OnEvent = nobody_listens
+) -> Planned:
     """Plan what the file's companies ask, and quote it, into `enrichment_plan`. Free; buys nothing.
 
     The same file, settings and prices are the same plan; a plan that asks anew is always a new one.
@@ -157,14 +90,15 @@ def plan_questions(work: Workplace, key: str, settings: QuestionSettings) -> Pla
         FileRefused: its companies were not taken yet.
 
     """
-    sha256 = work.warehouse.company_file_sha256(key)
+    refuse_retired(work, key)
+    sha256, reading = work.warehouse.company_version(key)
     if sha256 is None:
         raise FileRefused(f"The companies of {key!r} are not loaded: materialize `companies` for it first.")
     plans.register(work.ledger, key)
     moves.lose_orphans(work.ledger)  # what a dead process was sending is no longer on its way: the quote says so
     draft = _draft(work, key, settings)
-    plan_id = _same_or_new_plan(work, key, sha256, settings, draft)
-    plans.make_current(work.ledger, plan_id)
+    plan_id = _same_or_new_plan(work, key, (sha256, reading), settings, draft, on_event)
+    plans.make_current(work.ledger, plan_id, reading=reading)
     _load_plan(work, key, plan_id, draft)
     loads.note_rows_loaded(work.ledger, key)
     quote = _quote(work, key, plan_id, draft)
@@ -182,8 +116,15 @@ def _draft(work: Workplace, key: str, settings: QuestionSettings) -> Draft:
     return draft
 
 
-def _same_or_new_plan(work: Workplace, key: str, sha256: str, settings: QuestionSettings, draft: Draft) -> str:
-    parts = [sha256, settings.to_json(), work.prices.key, CANON_VERSION, *work.suppressions.domains_key()]
+def _same_or_new_plan(
+    work: Workplace,
+    key: str,
+    version: tuple[str, str | None],
+    settings: QuestionSettings,
+    draft: Draft,
+    on_event: OnEvent,
+) -> str:
+    parts = [*version, settings.to_json(), work.prices.key, CANON_VERSION, *work.suppressions.domains_key()]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     current = plans.current_plan(work.ledger, key)
     is_same = current is not None and current.digest == digest and settings.reask == Reask.NOTHING
@@ -193,19 +134,26 @@ def _same_or_new_plan(work: Workplace, key: str, sha256: str, settings: Question
     plan_id = plans.write_plan(
         work.ledger,
         key,
-        file_sha256=sha256,
+        file_sha256=version[0],
         config=settings.to_json(),
         digest=digest,
         prices=work.prices.key,
-        wanted=draft.asks(),
+        wanted=_told(draft.asks(), on_event),
     )
     plans.apply_reask(work.ledger, plan_id, Reask(settings.reask), work.lifetimes)
     return plan_id
 
 
+def _told(asks: Iterator[AskRow], on_event: OnEvent) -> Iterator[AskRow]:
+    """Yield them all, and say now and then how many were taken."""
+    while some := list(islice(asks, SAID_EVERY)):
+        yield from some
+        on_event("planned", 0, len(some), "")
+
+
 def _load_plan(work: Workplace, key: str, plan_id: str, draft: Draft) -> None:
     draft.learn(owed.standings(work.ledger, plan_id))
-    work.warehouse.replace_plan(key, plan_id, draft.rows())
+    work.warehouse.replace_plan(key, plan_id, draft.rows(), left=left.left_rows(work.ledger, key))
 
 
 def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
@@ -255,9 +203,15 @@ def buy(
         LedgerRefused: the ledger can't be trusted.
 
     """
+    refuse_retired(work, key)
     plan = plans.current_plan(work.ledger, key)
     if plan is None or plan.quote is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it and look at the quote first.")
+    if last_reading(work, key) != planned_reading(work, key):
+        raise FileRefused(
+            f"{key!r} was read in another way since it was planned, so its plan may ask about other companies. Nothing "
+            "was bought. Materialize `enrichment_plan` for it and look at the new quote."
+        )
     settings = QuestionSettings.from_json(plan.config)
     terms = Terms(
         budget=replace(work.budget, approved=credit_limit),
@@ -333,10 +287,14 @@ def _batch_row(row: standing.BatchCounts) -> BatchRow:
 def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
     """Replace the file's task results and contacts by what the ledger holds for its current plan.
 
+    Nothing is loaded of a file that was retired with its data removed: what it bought stays in the ledger.
+
     Raises:
         FileRefused: the file has no plan yet.
 
     """
+    if is_retired(work.ledger, key) and plans.current_plan(work.ledger, key) is None:
+        return LoadCounts(answers=0)
     loaded = _load_answers(work, key, run_id)
     loads.note_answers_loaded(work.ledger, key, loaded.plan_id, loaded.seq)
     return loaded.counts
@@ -361,7 +319,7 @@ def _load_answers(work: Workplace, key: str, run_id: str) -> _Loaded:
     load_batches(work, key)
     counts = work.warehouse.replace_answers(
         key,
-        standing.answers_of_plan(work.ledger, plan.plan_id, work.prices),
+        standing.answers_of_file(work.ledger, plan, work.prices),
         api_host=work.api_host,
         run_id=run_id,
         loaded_seq=seq,
@@ -375,7 +333,7 @@ def _load_plan_again(work: Workplace, plan: Plan) -> None:
     version = work.data.stored(plan.partition_key, plan.file_sha256)
     if version is None:
         raise FileRefused(f"The copy that {plan.partition_key!r} was planned from is gone: plan the file again.")
-    _load_companies(work, version, None)
+    load_companies(work, version, planned_reading(work, plan.partition_key))
     draft = _draft(work, plan.partition_key, QuestionSettings.from_json(plan.config))
     _load_plan(work, plan.partition_key, plan.plan_id, draft)
 
@@ -397,7 +355,7 @@ def reload(work: Workplace, key: str, *, run_id: str) -> None:
     sha256 = work.warehouse.company_file_sha256(key)
     version = None if sha256 is None else work.data.stored(key, sha256)
     if version is not None:
-        _load_companies(work, version, None)
+        load_companies(work, version, last_reading(work, key))
 
 
 def publish(work: Workplace) -> bool:
@@ -411,7 +369,9 @@ def publish(work: Workplace) -> bool:
     """
     generation = standing.newest_event(work.ledger)
     _refuse_without_files(work)
-    known = {row.partition_key for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None}
+    files = plans.all_partitions(work.ledger)
+    work.warehouse.note_states({row.partition_key: row.state for row in files})
+    known = {row.partition_key for row in files if row.current_plan_id is not None}
     waiting = known & (standing.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
     info = PublishedInfo(
         published_at=work.ledger.clock(),
@@ -444,11 +404,7 @@ def rebuild(
     Built beside the old one, which is used by everybody else until the new one is whole; so is the published one.
     `on_file` hears of each file when it is in: its name, how many are done, of how many.
     """
-    files = [
-        row.partition_key
-        for row in plans.all_partitions(work.ledger)
-        if row.current_plan_id is not None and row.state != "retired"
-    ]
+    files = [row.partition_key for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
     loaded: dict[str, _Loaded] = {}
     failed: dict[str, str] = {}
     with work.warehouse.made_anew() as fresh:

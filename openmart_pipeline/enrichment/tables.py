@@ -15,6 +15,8 @@ import pyarrow as pa
 from openmart_pipeline.enrichment.refusals import RejectReason
 
 CSV_CELL_CHARS = 131_072  # what Python's csv module takes per cell; four times what a spreadsheet cell can hold
+BATCH_CELLS = 1_000_000  # keeps a batch of a very wide table as small as one of a narrow one
+SHOWN_CELL_CHARS = 200  # of each cell of a row that is too long to be shown whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class ReadOptions:
     max_cell_chars: int = CSV_CELL_CHARS
     max_line_bytes: int = 16 * 2**20  # a longer line is no table's, and is read into memory whole
     max_text_bytes: int = 8 * 2**30  # unpacked: keeps a small gzip from filling a machine
-    max_workbook_bytes: int = 2**30  # unpacked: a workbook is held in memory whole
+    max_workbook_bytes: int = 2**30  # unpacked: a workbook is held in memory whole, at two to three times that
+    max_sheet_cells: int = 50_000_000  # of the rectangle from A1 to the last cell, which takes 32 bytes for each
 
     def __post_init__(self) -> None:
         """Refuse values that no file could be read with.
@@ -59,6 +62,13 @@ class BadRow:
     reason: RejectReason
     detail: str
     text: str
+
+
+def too_long(number: int, row: Sequence[str], options: ReadOptions) -> BadRow:
+    """Return a row without lines of its own, one of whose cells is over the limit, as a bad one."""
+    detail = f"row {number}: a cell is longer than {options.max_cell_chars:,} characters (max_cell_chars)"
+    text = " | ".join(cell[:SHOWN_CELL_CHARS] for cell in row)
+    return BadRow(source_row=number, line=None, reason=RejectReason.BAD_LINE, detail=detail, text=text)
 
 
 @dataclass(slots=True, kw_only=True)

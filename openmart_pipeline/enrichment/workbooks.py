@@ -1,13 +1,15 @@
 """XLSX through calamine: one sheet, its cells as the text a person sees, row numbers as the sheet shows them.
 
 Neither the meaning of columns nor any other format lives here.
-Imports `refusals` and `tables`; `companies` imports it.
+Imports `columns`, `refusals`, `sheet_extent` and `tables`; `companies` imports it.
 """
 
 import datetime as dt
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from python_calamine import (
@@ -19,8 +21,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from openmart_pipeline.enrichment.columns import ROWS_WITH_HEADER, header_among
 from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.tables import Batch, ReadOptions
+from openmart_pipeline.enrichment.sheet_extent import refuse_far_cells
+from openmart_pipeline.enrichment.tables import BATCH_CELLS, BadRow, Batch, ReadOptions, too_long
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -30,8 +34,9 @@ _OLE = b"\xd0\xcf\x11\xe0"
 class WorkbookTable:
     """One sheet of a workbook; satisfies `tables.Table`."""
 
-    path: Path
     options: ReadOptions
+    cells: CalamineSheet
+    """The whole sheet, which calamine holds in memory: parsing it again for every look takes longest."""
     sheet: str
     header: tuple[str, ...]
     header_row: int
@@ -42,26 +47,30 @@ class WorkbookTable:
     delimiter: None = None
 
     def batches(self, domain_column: int) -> Iterator[Batch]:  # noqa: ARG002 - only text needs it
-        """Yield the rows below the header."""
-        with _workbook(self.path) as book:
-            rows: list[list[str]] = []
-            source_rows: list[int] = []
-            blank_rows, width = 0, len(self.header)
-            for number, cells in _rows(book.get_sheet_by_name(self.sheet)):
-                if number <= self.header_row:
-                    continue
-                row = cells[self.first_column : self.first_column + width]
-                row += [""] * (width - len(row))
-                if not any(row):
-                    blank_rows += 1
-                    continue
+        """Yield the rows below the header; one with an overlong cell is set aside."""
+        rows: list[list[str]] = []
+        source_rows: list[int] = []
+        bad: list[BadRow] = []
+        blank_rows, width = 0, len(self.header)
+        most_rows = max(1, min(self.options.chunk_rows, BATCH_CELLS // width))
+        for number, cells in _rows(self.cells):
+            if number <= self.header_row:
+                continue
+            row = cells[self.first_column : self.first_column + width]
+            row += [""] * (width - len(row))
+            if not any(row):
+                blank_rows += 1
+                continue
+            if max(map(len, row)) > self.options.max_cell_chars:
+                bad.append(too_long(number, row, self.options))
+            else:
                 rows.append(row)
                 source_rows.append(number)
-                if len(rows) >= self.options.chunk_rows:
-                    yield Batch.of_rows(rows, source_rows, width=width, blank_rows=blank_rows)
-                    rows, source_rows, blank_rows = [], [], 0
-            if rows or blank_rows:
-                yield Batch.of_rows(rows, source_rows, width=width, blank_rows=blank_rows)
+            if len(rows) + len(bad) >= most_rows:
+                yield Batch.of_rows(rows, source_rows, width=width, bad=bad, blank_rows=blank_rows)
+                rows, source_rows, bad, blank_rows = [], [], [], 0
+        if rows or bad or blank_rows:
+            yield Batch.of_rows(rows, source_rows, width=width, bad=bad, blank_rows=blank_rows)
 
 
 def open_workbook(path: Path, options: ReadOptions) -> WorkbookTable:
@@ -85,16 +94,17 @@ def open_workbook(path: Path, options: ReadOptions) -> WorkbookTable:
         wanted = [options.sheet] if options.sheet is not None else visible or book.sheet_names
         for name in wanted:
             sheet = book.get_sheet_by_name(name)
-            first = next(((number, cells) for number, cells in _rows(sheet) if any(cells)), None)
-            if first is not None:
-                return _table(path, options, name, first, [other for other in visible if other != name])
+            first = list(islice(((number, cells) for number, cells in _rows(sheet) if any(cells)), ROWS_WITH_HEADER))
+            if first:
+                return _table(sheet, options, first, [other for other in visible if other != name])
     raise FileRefused("The workbook's sheet is empty, so there is nothing to buy: is the table on another sheet?")
 
 
 def _table(
-    path: Path, options: ReadOptions, sheet: str, first: tuple[int, list[str]], others: list[str]
+    sheet: CalamineSheet, options: ReadOptions, first: list[tuple[int, list[str]]], others: list[str]
 ) -> WorkbookTable:
-    number, cells = first
+    place = header_among([cells for _, cells in first], options.columns)
+    number, cells = first[place]
     start = next(position for position, cell in enumerate(cells) if cell)
     header = cells[start:]
     while not header[-1]:
@@ -104,15 +114,17 @@ def _table(
             f"The sheet has {len(header):,} columns, more than {options.max_columns:,} (max_columns): "
             "keep the ones about the companies."
         )
-    notes = (f"Sheet {sheet!r} is read, {', '.join(map(repr, others[:5]))} not.",) if others else ()
+    notes = [f"Sheet {sheet.name!r} is read, {', '.join(map(repr, others[:5]))} not."] if others else []
+    if place:
+        notes.append(f"The header is row {number}; what stands above it is not read.")
     return WorkbookTable(
-        path=path,
         options=options,
-        sheet=sheet,
+        cells=sheet,
+        sheet=sheet.name,
         header=tuple(header),
         header_row=number,
         first_column=start,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -129,7 +141,9 @@ def _check_container(path: Path, options: ReadOptions) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+            if unpacked <= options.max_workbook_bytes:
+                refuse_far_cells(archive, options)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError):
         raise FileRefused(
             "The file is no workbook, whatever its name says, or it was cut off: save it again as .xlsx or CSV."
         ) from None
@@ -150,9 +164,13 @@ def _workbook(path: Path) -> CalamineWorkbook:
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
-    """Yield row numbers as the sheet shows them, and cells from column A on."""
-    for number, cells in enumerate(sheet.to_python(skip_empty_area=False), start=1):
-        yield number, [_text(cell) for cell in cells]
+    """Yield row numbers as the sheet shows them, and cells from column A on.
+
+    calamine's iterator begins with row 1 and with the first column that holds anything.
+    """
+    first_column = sheet.start[1] if sheet.start else 0
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        yield number, [""] * first_column + [_text(cell) for cell in cells]
 
 
 def _text(cell: Cell) -> str:

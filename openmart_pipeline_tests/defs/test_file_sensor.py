@@ -4,7 +4,7 @@ import os
 import dagster as dg
 
 from openmart_pipeline.defs.file_sensor import REQUESTS_PER_TICK, company_files_sensor
-from openmart_pipeline_tests.defs.world import World
+from openmart_pipeline_tests.defs.world import World, failure
 
 
 class Ticks:
@@ -23,7 +23,11 @@ class Ticks:
         self.cursor = result.cursor
         self.reason = "" if result.skip_reason is None else str(result.skip_reason.skip_message)
         for request in result.dynamic_partitions_requests or []:
-            self.world.instance.add_dynamic_partitions("input_files", request.partition_keys)
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.world.instance.add_dynamic_partitions("input_files", request.partition_keys)
+            else:
+                for key in request.partition_keys:
+                    self.world.instance.delete_dynamic_partition("input_files", key)
         for event in result.asset_events:
             self.world.instance.report_runless_asset_event(event)
         keys = [str(request.partition_key) for request in result.run_requests or []]
@@ -177,3 +181,63 @@ def test_the_daemon_can_resolve_what_a_tick_asks_for(world):
     [request] = tick.run_requests
     assert request.tags["dagster/partition"] == "leads.csv"
     assert request.tags["openmart/work"] == "plan: leads.csv"
+
+
+def _retire(world: World, key: str, **config: object) -> None:
+    assert world.run("retire_company_file_job", retire_company_file={"input_file": key, "who": "Ada", **config}).success
+
+
+def test_a_retired_file_is_left_alone_and_planned_again_when_it_is_brought_back(world):
+    ticks = Ticks(world)
+    _write(world, "leads.csv", "a.com")
+    ticks.tick(), ticks.tick()
+    _retire(world, "leads.csv")
+    _write(world, "leads.csv", "a.com", "b.com")
+
+    assert [ticks.tick(), ticks.tick()] == [[], []]
+    assert "1 retired and left alone" in ticks.reason
+    assert "is retired" in failure(world.plan("leads.csv"))
+    _retire(world, "leads.csv", action="bring_back")
+    assert ticks.tick() == ["leads.csv"]
+
+
+def test_a_partition_goes_with_its_data_once_nothing_is_on_its_way(make_world):
+    world = make_world(processing_s=0.5)
+    ticks = Ticks(world)
+    _write(world, "leads.csv", "a.com")
+    ticks.tick(), ticks.tick()
+    assert world.buy("leads.csv").success
+    _retire(world, "leads.csv", remove_data=True)
+
+    ticks.tick()
+    assert world.instance.get_dynamic_partitions("input_files") == ["leads.csv"], "its answer is still to be collected"
+    assert world.collect("leads.csv").success
+    ticks.tick()
+    assert world.instance.get_dynamic_partitions("input_files") == []
+
+
+def test_what_a_person_gets_wrong_about_retiring_changes_nothing(world):
+    key = world.file("leads.csv", "a.com")
+    world.planned(key)
+    for config, says in (
+        ({"action": "remove"}, "write retire or bring_back"),
+        ({"action": "bring_back", "remove_data": True}, "for retire only"),
+        ({"action": "bring_back"}, "not retired, it is active"),
+        ({"input_file": "x.csv"}, "knows no file 'x.csv'"),
+    ):
+        told = {"input_file": key, "who": "Ada", **config}
+        assert says in failure(world.run("retire_company_file_job", retire_company_file=told))
+
+
+def test_a_file_that_left_turns_a_check_yellow_and_green_again_when_it_is_retired(world):
+    ticks = Ticks(world)
+    _write(world, "leads.csv", "a.com")
+    ticks.tick(), ticks.tick()
+    (world.folder / "data" / "input" / "leads.csv").unlink()
+    ticks.tick()
+    check = world.check("companies", "no_input_file_is_missing")
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["openmart/sample"].value == ["leads.csv"]
+    _retire(world, "leads.csv")
+    ticks.tick()
+    assert world.check("companies", "no_input_file_is_missing").passed

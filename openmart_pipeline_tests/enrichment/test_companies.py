@@ -103,6 +103,35 @@ def test_a_workbook_without_a_cell_is_refused(tmp_path):
         opened(tmp_path, workbook({"One": {}}), "x.xlsx")
 
 
+def test_a_title_above_the_header_of_a_sheet_is_left_out_and_said(tmp_path):
+    cells = {"B1": "Targets of 2026", "A3": "Company", "B3": "Website", "A4": "Acme", "B4": "acme.com"}
+    file = opened(tmp_path, workbook({"One": cells}), "x.xlsx")
+    assert file.report.notes == ("The header is row 3; what stands above it is not read.",)
+    assert list(read(file)[0]["source_row"]) == [4]
+
+
+@pytest.mark.parametrize("cell", ["XFD1048576", "A1048576", "AAA60000"])
+def test_a_stray_cell_far_from_the_table_is_refused_before_its_rectangle_is_held(tmp_path, cell):
+    data = workbook({"One": {"A1": "Website", "A2": "acme.com", cell: "x"}})
+    with pytest.raises(FileRefused, match="max_sheet_cells"):
+        opened(tmp_path, data, "x.xlsx", max_sheet_cells=20_000_000)
+    assert list(
+        read(opened(tmp_path, workbook({"One": {"A1": "Website", "A2": "acme.com", "B90": "x"}}), "x.xlsx"))[0][
+            "domain"
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["x.xlsx", "x.parquet"])
+def test_a_cell_over_the_limit_costs_its_own_row_only(tmp_path, name):
+    cells = {"A1": "Website", "B1": "Note", "A2": "acme.com", "B2": "x" * 101, "A3": "beta.io", "B3": "x" * 100}
+    pq.write_table(pa.table({"Website": ["acme.com", "beta.io"], "Note": ["x" * 101, "x" * 100]}), tmp_path / "table")
+    data = workbook({"One": cells}) if name == "x.xlsx" else (tmp_path / "table").read_bytes()
+    companies, rejected = read(opened(tmp_path, data, name, max_cell_chars=100))
+    assert list(companies["domain"]) == ["beta.io"]
+    assert rejected["detail"].tolist() == ["row 2: a cell is longer than 100 characters (max_cell_chars)"]
+
+
 def test_a_workbook_that_unpacks_to_too_much_is_refused_by_the_limits_name(tmp_path):
     data = workbook({"One": {"A1": "Website", **{f"A{n}": "acme.com" for n in range(2, 500)}}})
     with pytest.raises(FileRefused, match="max_workbook_bytes"):

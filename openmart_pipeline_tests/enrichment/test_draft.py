@@ -124,7 +124,9 @@ def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings)
     asked, expected = one_by_one(tables, settings_, lambda domain: domain == "no.com")
     asks = list(draft.asks())
     assert asks == [
-        Ask(question=ask["question"], max_k=ask["max_k"], access=ask["access"], company_name=ask["name"]).row
+        Ask(question=ask["question"], max_k=ask["max_k"], access=ask["access"], company_name=ask["name"]).row._replace(
+            source_row=ask["row"]
+        )
         for ask in asked.values()
     ]
     assert len(draft) == len(asks)

@@ -127,7 +127,7 @@ REFUSED = {
     "no format": ("contacts.txt", Selection(), "names no format"),
     "no such view": ("x.csv", Selection(name="contacts; DROP TABLE contacts"), "no table or view"),
     "a view without files": ("x.csv", Selection(name="published_info", input_file="a.csv"), "no single file"),
-    "a select with a file": ("x.csv", Selection(sql="SELECT 1", input_file="a.csv"), "leave --file away"),
+    "a select with a file": ("x.csv", Selection(sql="SELECT 1", input_file="a.csv"), "leave --file and"),
     "a folder that is not there": ("no/where/x.csv", Selection(), "could not be written"),
     "a file in the way": ("taken.csv", Selection(), "is there already"),
 }

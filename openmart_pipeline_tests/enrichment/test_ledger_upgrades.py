@@ -65,7 +65,8 @@ def test_an_old_ledger_becomes_what_a_new_one_is_and_keeps_every_row(tmp_path: P
     (tmp_path / "new").mkdir()
     with desk_at(tmp_path) as desk, desk_at(tmp_path / "new"):
         assert definitions(path) == definitions(tmp_path / "new" / "ledger.sqlite")
-        assert {table: rows(path, kept.format(table)) for table in tables} == before
+        after = {table: rows(path, kept.format(table)) for table in tables}
+        assert {table: [row[: len(before[table][0])] for row in after[table]] for table in tables} == before
         assert [plan.partition_key for plan in plans.all_partitions(desk.ledger)] == ["a.csv", "b.csv"]
     assert ("upgrade",) in rows(path, "SELECT move FROM events")
     with desk_at(tmp_path):

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, meta, partitions, questions, strays, tasks
+from openmart_pipeline.enrichment.ledger.schema import (
+    asks,
+    batches,
+    left_asks,
+    meta,
+    partitions,
+    questions,
+    strays,
+    tasks,
+)
 from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
 
 CHUNK_ROWS = 2_000
@@ -122,7 +131,10 @@ def _files_of(connection: sa.Connection, task_nos: list[int | None]) -> set[str]
         .join(tasks, tasks.c.question_id == asks.c.question_id)
         .where(mine)
     )
-    return {*connection.execute(bought).scalars(), *connection.execute(asked).scalars()}
+    once_asked = (
+        sa.select(left_asks.c.partition_key).join(tasks, tasks.c.question_id == left_asks.c.question_id).where(mine)
+    )
+    return {key for query in (bought, asked, once_asked) for key in connection.execute(query).scalars()}
 
 
 def write_over_old_pages(ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ def note_given_up(ledger: Ledger, partition_key: str) -> None:
 def files_loaded(ledger: Ledger) -> set[str]:
     """Return the files whose contacts were loaded and not given up: the warehouse must hold them all."""
     query = sa.select(partitions.c.partition_key).where(
-        partitions.c.loaded_at.is_not(None), partitions.c.current_plan_id.is_not(None), partitions.c.state != "retired"
+        partitions.c.loaded_at.is_not(None), partitions.c.current_plan_id.is_not(None)
     )
     with ledger.read() as connection:
         return set(connection.execute(query).scalars())

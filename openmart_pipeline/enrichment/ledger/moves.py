@@ -26,7 +26,7 @@ from openmart_pipeline.enrichment.ledger.store import Ledger
 
 
 class MoveRefused(Exception):
-    """The batch is not in a state from which this move is legal; the sentence says what it is in."""
+    """The batch or the file is not in a state from which this move is legal; the sentence says what it is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Imports `store`, `schema`, `states`.
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -14,8 +14,9 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger import left
 from openmart_pipeline.enrichment.ledger.schema import asks, partitions, plans, tasks
-from openmart_pipeline.enrichment.ledger.states import ANSWERED, ENDED_BADLY, TaskState
+from openmart_pipeline.enrichment.ledger.states import ANSWERED, ENDED_BADLY, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.questions import BATCH_LIMIT, CANON_VERSION, Ask, AskRow
 
@@ -95,7 +96,10 @@ def register(ledger: Ledger, partition_key: str, *, source_path: str | None = No
 
 def partition(ledger: Ledger, partition_key: str) -> Partition | None:
     """Return what the ledger knows of a file, None for a stranger."""
-    return next((row for row in all_partitions(ledger) if row.partition_key == partition_key), None)
+    query = sa.select(partitions).where(partitions.c.partition_key == partition_key)
+    with ledger.read() as connection:
+        row = connection.execute(query).mappings().first()
+        return None if row is None else Partition(**row)
 
 
 def all_partitions(ledger: Ledger) -> list[Partition]:
@@ -105,10 +109,25 @@ def all_partitions(ledger: Ledger) -> list[Partition]:
         return [Partition(**row) for row in rows]
 
 
-def set_partition_state(ledger: Ledger, partition_key: str, state: str) -> None:
-    """Mark a file `active`, `missing` or `retired`; work in flight for it goes on."""
+def set_partition_states(ledger: Ledger, states: Mapping[str, str]) -> None:
+    """Mark files `active` or `missing`, all in one transaction; work in flight for them goes on."""
+    if not states:
+        return
+    mine = partitions.c.partition_key == sa.bindparam("key")
     with ledger.write() as connection:
-        connection.execute(partitions.update().where(partitions.c.partition_key == partition_key).values(state=state))
+        connection.execute(
+            partitions.update()
+            .where(mine, partitions.c.state != FileState.RETIRED)
+            .values(state=sa.bindparam("new_state")),
+            [{"key": key, "new_state": state} for key, state in states.items()],
+        )
+
+
+def versions_of(ledger: Ledger, partition_key: str) -> list[str]:
+    """Return the hash of every version that a plan of the file was ever made from."""
+    query = sa.select(plans.c.file_sha256).where(plans.c.partition_key == partition_key).distinct()
+    with ledger.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def current_plan(ledger: Ledger, partition_key: str) -> Plan | None:
@@ -175,8 +194,8 @@ _INSERT_QUESTION = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING
 """
 _INSERT_ASK = """
-    INSERT INTO asks (plan_id, question_id, position, max_k, info_access, company_name)
-    SELECT ?, question_id, ?, ?, ?, ? FROM questions WHERE fingerprint = ?
+    INSERT INTO asks (plan_id, question_id, position, max_k, info_access, company_name, source_row)
+    SELECT ?, question_id, ?, ?, ?, ?, ? FROM questions WHERE fingerprint = ?
 """
 
 
@@ -188,22 +207,26 @@ def set_quote(ledger: Ledger, plan_id: str, *, quote: str, credits_: float | Non
         )
 
 
-def make_current(ledger: Ledger, plan_id: str) -> None:
-    """Let the plan be the one that is bought; its predecessors' asks are removed.
+def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) -> None:
+    """Let the plan be the one that is bought, of a file read like that; its predecessors' asks are removed.
 
-    A buyer in the middle of the old plan stops at its next claim. The file is due for loading again.
+    What the last plan bought and this one does not ask is kept in `left_asks`: its contacts stay. A buyer in the middle
+    of the old plan stops at its next claim. The file is due for loading again.
     """
     with ledger.write() as connection:
         plan = connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).mappings().one()
-        current = connection.execute(
-            sa.select(partitions.c.current_plan_id).where(partitions.c.partition_key == plan["partition_key"])
-        ).scalar_one()
-        if current == plan_id:
+        last = (
+            connection.execute(sa.select(partitions).where(partitions.c.partition_key == plan["partition_key"]))
+            .mappings()
+            .one()
+        )
+        if last["current_plan_id"] == plan_id:
             return
+        left.leave(ledger, connection, last, plan_id)
         connection.execute(
             partitions.update()
             .where(partitions.c.partition_key == plan["partition_key"])
-            .values(current_plan_id=plan_id, file_sha256=plan["file_sha256"], loaded_seq=-1)
+            .values(current_plan_id=plan_id, file_sha256=plan["file_sha256"], reading=reading, loaded_seq=-1)
         )
         ledger.record(connection, "plan", partition_key=plan["partition_key"], plan_id=plan_id)
         older = sa.select(plans.c.plan_id).where(
@@ -249,7 +272,7 @@ def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
     query = (
         sa.select(partitions.c.partition_key)
         .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
-        .where(partitions.c.state != "retired", _is_stale(ledger, lifetimes))
+        .where(partitions.c.state != FileState.RETIRED, _is_stale(ledger, lifetimes))
         .group_by(partitions.c.partition_key)
         .order_by(oldest, partitions.c.partition_key)
     )

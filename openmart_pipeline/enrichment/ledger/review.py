@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, strays, tasks
-from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState
+from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState, FileState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
 
@@ -49,7 +49,7 @@ def approved_and_owing(ledger: Ledger) -> list[Waiting]:
         )
         .join(plans, plans.c.plan_id == partitions.c.current_plan_id)
         .join(asks, asks.c.plan_id == plans.c.plan_id)
-        .where(partitions.c.state != "retired", plans.c.approved_credits > 0, sa.not_(sending), is_owed())
+        .where(partitions.c.state != FileState.RETIRED, plans.c.approved_credits > 0, sa.not_(sending), is_owed())
         .group_by(partitions.c.partition_key)
         .order_by(partitions.c.partition_key)
     )
@@ -122,7 +122,7 @@ def tracked_batches(ledger: Ledger) -> list[TrackedBatch]:
 def plans_held(ledger: Ledger) -> dict[str, str]:
     """Return the current plan of every file that has one: partition key -> plan id."""
     query = sa.select(partitions.c.partition_key, partitions.c.current_plan_id).where(
-        partitions.c.current_plan_id.is_not(None), partitions.c.state != "retired"
+        partitions.c.current_plan_id.is_not(None)
     )
     with ledger.read() as connection:
         return {row.partition_key: row.current_plan_id for row in connection.execute(query)}

@@ -88,10 +88,26 @@ asks = sa.Table(
     sa.Column("max_k", sa.Integer, nullable=False),
     sa.Column("info_access", sa.Integer, nullable=False),  # bits: 1 e-mail, 2 phone
     sa.Column("company_name", sa.Text),
+    sa.Column("source_row", sa.Integer),  # the first row of the file that asks it
     sa.Column("reask_after_seq", sa.Integer),  # what ended up to that event does not count as an answer
     sa.Column("batch_limit", sa.Integer, nullable=False, server_default="100"),  # smaller after a rejection
     sa.Index("asks_in_order", "plan_id", "position"),
     sa.Index("asks_of_question", "question_id"),
+)
+
+# What a file once asked, and bought, and asks no more: its row left the file, or its owner asks something else now.
+left_asks = sa.Table(
+    "left_asks",
+    metadata,
+    sa.Column("partition_key", sa.Text, primary_key=True),
+    sa.Column("question_id", sa.Integer, primary_key=True),
+    sa.Column("file_sha256", sa.Text, nullable=False),  # the version that last asked it
+    sa.Column("source_row", sa.Integer),  # in that version
+    sa.Column("max_k", sa.Integer, nullable=False),
+    sa.Column("info_access", sa.Integer, nullable=False),
+    sa.Column("company_name", sa.Text),
+    sa.Column("left_at", UtcDateTime, nullable=False),
+    sa.Index("left_asks_of_question", "question_id"),
 )
 
 batches = sa.Table(

@@ -14,7 +14,7 @@ from openmart_pipeline.enrichment.ledger import moves
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, questions, tasks
-from openmart_pipeline.enrichment.ledger.states import ACCEPT, LOSE, REFUSE, UNSENT, BatchState, TaskState
+from openmart_pipeline.enrichment.ledger.states import ACCEPT, LOSE, REFUSE, UNSENT, BatchState, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger, new_key
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
 from openmart_pipeline.enrichment.questions import Access
@@ -136,7 +136,7 @@ def claim(
         partition = (
             connection.execute(sa.select(partitions).where(partitions.c.current_plan_id == plan_id)).mappings().first()
         )
-        if partition is None or partition["state"] == "retired":
+        if partition is None or partition["state"] == FileState.RETIRED:
             raise PlanStale(
                 "Another plan took this one's place, or its file was retired: buying stopped there. What was sent "
                 "stays ours. Look at the new plan, and buy that."

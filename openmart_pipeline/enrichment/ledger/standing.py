@@ -1,10 +1,11 @@
 """What the ledger says when asked: the answers of a plan, how far the purchases stand, which files are due.
 
 Lives here: reads for the warehouse, the sensors and `status`. No money moves here.
-Imports `store`, `schema`, `states`, `plans`.
+Imports `store`, `schema`, `states`, `plans`, `left`.
 """
 
 import datetime as dt
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.answers import Answer
+from openmart_pipeline.enrichment.ledger.left import newest_end_of_left
 from openmart_pipeline.enrichment.ledger.moves import Batch
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, questions, tasks
+from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, left_asks, partitions, questions, tasks
 from openmart_pipeline.enrichment.ledger.states import LIVE, BatchState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.prices import PriceTable
@@ -22,22 +25,27 @@ from openmart_pipeline.enrichment.questions import Access
 ANSWERS_CHUNK = 2_000
 
 
-def answers_of_plan(ledger: Ledger, plan_id: str, prices: PriceTable) -> Iterator[list[Answer]]:
-    """Yield, in chunks, every task that was sent for a question the plan asks, whoever bought it, in file order."""
+def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[list[Answer]]:
+    """Yield, in chunks, every task sent for a question that the file asks or once asked, whoever bought it."""
+    asked = sa.select(asks.c.question_id, asks.c.position).where(asks.c.plan_id == plan.plan_id)
+    behind_all = sa.literal(sys.maxsize).label("position")
+    no_more = sa.select(left_asks.c.question_id, behind_all).where(left_asks.c.partition_key == plan.partition_key)
+    mine = sa.union_all(asked, no_more).subquery()
     query = (
         sa.select(
-            asks.c.position.label("ask_position"),
+            mine.c.position.label("ask_position"),
             questions.c.fingerprint,
             tasks,
             batches.c.vendor_batch_id,
             batches.c.submitted_at,
             batches.c.run_id,
         )
-        .join(questions, questions.c.question_id == asks.c.question_id)
-        .join(tasks, tasks.c.question_id == asks.c.question_id)
+        .select_from(mine)
+        .join(questions, questions.c.question_id == mine.c.question_id)
+        .join(tasks, tasks.c.question_id == mine.c.question_id)
         .join(batches, batches.c.batch_no == tasks.c.batch_no)
-        .where(asks.c.plan_id == plan_id, batches.c.state.not_in((BatchState.UNSENT,)))
-        .order_by(asks.c.position, tasks.c.task_no)
+        .where(batches.c.state.not_in((BatchState.UNSENT,)))
+        .order_by(mine.c.position, tasks.c.task_no)
     )
     with ledger.read() as connection:
         for rows in connection.execution_options(yield_per=ANSWERS_CHUNK).execute(query).mappings().partitions():
@@ -202,7 +210,10 @@ def _with_stuck_batches_due(ledger: Ledger) -> list[str]:
 
 
 def due_for_loading(ledger: Ledger) -> list[str]:
-    """Return the files for whose questions something ended since they were loaded, with nothing left in flight."""
+    """Return the files for whose questions something ended since they were loaded, with nothing left in flight.
+
+    A retired file too: what was on its way when it was retired is paid for.
+    """
     in_flight = (
         sa.select(sa.literal(1))
         .select_from(asks.alias("mine"))
@@ -217,8 +228,8 @@ def due_for_loading(ledger: Ledger) -> list[str]:
     query = (
         sa.select(partitions.c.partition_key)
         .where(
-            partitions.c.state != "retired",
-            newest_end_of_plan() > partitions.c.loaded_seq,
+            partitions.c.current_plan_id.is_not(None),
+            sa.or_(newest_end_of_plan() > partitions.c.loaded_seq, newest_end_of_left() > partitions.c.loaded_seq),
             sa.not_(in_flight),
         )
         .order_by(partitions.c.partition_key)
@@ -236,9 +247,13 @@ def behind(ledger: Ledger) -> list[str]:
     query = (
         sa.select(partitions.c.partition_key)
         .where(
-            partitions.c.state != "retired",
             partitions.c.current_plan_id.is_not(None),
-            sa.or_(partitions.c.loaded_seq < 0, newest_end_of_plan() > partitions.c.loaded_seq, open_),
+            sa.or_(
+                partitions.c.loaded_seq < 0,
+                newest_end_of_plan() > partitions.c.loaded_seq,
+                newest_end_of_left() > partitions.c.loaded_seq,
+                open_,
+            ),
         )
         .order_by(partitions.c.partition_key)
     )
@@ -261,8 +276,9 @@ def newest_end_of_plan() -> sa.ScalarSelect[int]:
 def newest_end(ledger: Ledger, partition_key: str) -> int:
     """Return the number of the newest event that ended a task for the file: what a load started now will hold."""
     with ledger.read() as connection:
-        query = sa.select(newest_end_of_plan()).select_from(partitions)
-        return connection.execute(query.where(partitions.c.partition_key == partition_key)).scalar() or 0
+        query = sa.select(newest_end_of_plan(), newest_end_of_left()).select_from(partitions)
+        row = connection.execute(query.where(partitions.c.partition_key == partition_key)).first()
+        return max((seq for seq in row or () if seq is not None), default=0)
 
 
 def newest_event(ledger: Ledger) -> int:

@@ -1,10 +1,18 @@
-"""The states of batches and tasks, and the moves between them: the table that says what money does.
+"""The states of files, batches and tasks, and the moves between them: the table that says what money does.
 
 Lives here: words only. No storage. Imports nothing.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+class FileState(StrEnum):
+    """Where an input file stands; what is on its way for it is collected in any of these."""
+
+    ACTIVE = "active"
+    MISSING = "missing"  # no longer in the input folder
+    RETIRED = "retired"  # a person is done with it: nothing is planned or bought
 
 
 class BatchState(StrEnum):

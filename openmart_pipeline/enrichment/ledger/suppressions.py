@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.identifiers import Identifier, Kind
 from openmart_pipeline.enrichment.ledger.collecting import Keepable, Kept
-from openmart_pipeline.enrichment.ledger.schema import asks, partitions, questions, suppressions, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, left_asks, partitions, questions, suppressions, tasks
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused
 from openmart_pipeline.enrichment.suppression import NOBODY, Suppression
 
@@ -78,6 +78,7 @@ class SuppressionList:
                     )
                 )
                 connection.execute(asks.delete().where(asks.c.question_id.in_(of_domain)))
+                connection.execute(left_asks.delete().where(left_asks.c.question_id.in_(of_domain)))
                 connection.execute(partitions.update().values(loaded_seq=-1))
             if listed.has(identifier):
                 continue

@@ -9,19 +9,28 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger.schema import asks, partitions, plans, questions, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, left_asks, partitions, plans, questions, tasks
 from openmart_pipeline.enrichment.ledger.states import LIVE, TaskState
 from openmart_pipeline.enrichment.questions import Question
 
 CHUNK_ROWS = 10_000
 
 
-def _remember_how_a_file_is_read(connection: sa.Connection) -> None:
+def _remember_more_of_a_file(connection: sa.Connection) -> None:
+    """How it is read, which row asks what, and what it no longer asks."""
     connection.exec_driver_sql("ALTER TABLE partitions ADD COLUMN reading TEXT")
+    connection.exec_driver_sql("ALTER TABLE asks ADD COLUMN source_row INTEGER")
+    connection.exec_driver_sql("""
+        CREATE TABLE left_asks (
+            partition_key TEXT NOT NULL, question_id INTEGER NOT NULL, file_sha256 TEXT NOT NULL, source_row INTEGER,
+            max_k INTEGER NOT NULL, info_access INTEGER NOT NULL, company_name TEXT, left_at DATETIME NOT NULL,
+            PRIMARY KEY (partition_key, question_id))
+    """)
+    connection.exec_driver_sql("CREATE INDEX left_asks_of_question ON left_asks (question_id)")
 
 
 # Schema version -> the step that leads from it to the next. A step is never changed once it was released.
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _remember_how_a_file_is_read}
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _remember_more_of_a_file}
 
 
 def bring_forward(connection: sa.Connection, version: int, target: int) -> None:
@@ -120,6 +129,11 @@ def _merge(connection: sa.Connection, gone: int, into: int) -> None:
     asked_by = sa.select(asks.c.plan_id).where(asks.c.question_id == into)
     connection.execute(asks.delete().where(asks.c.question_id == gone, asks.c.plan_id.in_(asked_by)))
     connection.execute(asks.update().where(asks.c.question_id == gone).values(question_id=into))
+    left_by = sa.select(left_asks.c.partition_key).where(left_asks.c.question_id == into)
+    connection.execute(
+        left_asks.delete().where(left_asks.c.question_id == gone, left_asks.c.partition_key.in_(left_by))
+    )
+    connection.execute(left_asks.update().where(left_asks.c.question_id == gone).values(question_id=into))
     connection.execute(questions.delete().where(questions.c.question_id == gone))
 
 

@@ -13,6 +13,7 @@ from openmart_pipeline.enrichment.warehouse.errors import (
 )
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
+from openmart_pipeline.enrichment.warehouse.row_outcomes import RowOutcome
 from openmart_pipeline.enrichment.warehouse.schema import DictionaryEntry, data_dictionary
 from openmart_pipeline.enrichment.warehouse.warehouse import Warehouse
 
@@ -21,6 +22,7 @@ __all__ = [
     "DictionaryEntry",
     "LoadCounts",
     "PublishedInfo",
+    "RowOutcome",
     "Warehouse",
     "WarehouseBusy",
     "WarehouseError",

@@ -53,8 +53,8 @@ SELECT $input_file AS input_file, *, task_no IN (SELECT task_no FROM current_ans
 FROM read_parquet($answers)
 """
 
-# The rows that ask each question; whoever asked that their company be left alone gets no contact from older
-# answers.
+# The rows that ask each question, and the questions that are asked no more; whoever asked that their company be left
+# alone gets no contact from older answers.
 _ASKED = """
 CREATE TEMP TABLE asked AS
 SELECT fingerprint,
@@ -62,10 +62,17 @@ SELECT fingerprint,
        list(tracking_id ORDER BY source_row) AS source_tracking_ids,
        arg_min(domain, source_row) AS company_domain,
        arg_min(company_name, source_row) AS company_name,
-       arg_min(title, source_row) AS requested_title
+       arg_min(title, source_row) AS requested_title,
+       false AS has_left
 FROM (SELECT DISTINCT ON (fingerprint, source_row) * FROM enrichment_plan
       WHERE input_file = $input_file AND outcome <> 'suppressed')
 GROUP BY fingerprint
+UNION ALL BY NAME
+SELECT fingerprint, []::BIGINT[] AS source_rows, []::VARCHAR[] AS source_tracking_ids, domain AS company_domain,
+       company_name, title AS requested_title, true AS has_left
+FROM left_rows
+WHERE input_file = $input_file
+  AND fingerprint NOT IN (SELECT fingerprint FROM enrichment_plan WHERE input_file = $input_file)
 """
 
 _CONTACTS = """

@@ -21,11 +21,15 @@ WITH bought AS (
            sum(people) FILTER (WHERE is_current) AS contacts
     FROM task_results
     GROUP BY ALL
+), retired AS (
+    SELECT input_file FROM input_files WHERE file_state = 'retired'
 ), asked AS (
     SELECT DISTINCT input_file, source_row, fingerprint,
            CASE WHEN outcome = 'suppressed' THEN 'set_aside' ELSE
                coalesce(status, CASE outcome WHEN 'unknown' THEN 'unknown' WHEN 'ended_badly' THEN 'errored'
-                                WHEN 'beyond_limit' THEN 'set_aside' ELSE 'waiting' END) END AS status,
+                                WHEN 'beyond_limit' THEN 'set_aside'
+                                ELSE CASE WHEN input_file IN (SELECT input_file FROM retired) THEN 'not_planned'
+                                          ELSE 'waiting' END END) END AS status,
            CASE WHEN outcome = 'suppressed' THEN 0 ELSE coalesce(contacts, 0) END AS contacts
     FROM enrichment_plan LEFT JOIN bought USING (input_file, fingerprint)
 ), answered AS (
@@ -35,6 +39,7 @@ WITH bought AS (
                 WHEN bool_or(status = 'waiting') THEN 'waiting'
                 WHEN bool_or(status = 'errored') THEN 'errored'
                 WHEN bool_or(status = 'nothing_found') THEN 'nothing_found'
+                WHEN bool_or(status = 'not_planned') THEN 'not_planned'
                 ELSE 'set_aside'
            END AS status,
            count(*) AS questions,
@@ -63,7 +68,7 @@ COMPANY_COVERAGE = View(
             TEXT,
             "found: at least one contact; unknown: may have been paid for, a person decides; waiting: to "
             "be bought or answered; errored: ended without an answer; nothing_found; set_aside: not asked; "
-            "not_planned",
+            "not_planned, or no longer: the file is retired",
         ),
         Column("set_aside_reason", TEXT, "Why the row was set aside when the file was read"),
         Column("questions", INTEGER, "Questions this row asks: one per job title"),

@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseError
-from openmart_pipeline.enrichment.warehouse.published import QueryRefused, Result, reading_published
+from openmart_pipeline.enrichment.warehouse.file_columns import WITH_FILE_COLUMNS, run_with_file_columns
+from openmart_pipeline.enrichment.warehouse.published import QueryRefused, Result, open_published, reading_published
 from openmart_pipeline.enrichment.warehouse.schema import data_dictionary
 from openmart_pipeline.enrichment.warehouse.spreadsheet_cells import Cell, cell, guarded, looks_like_formula
 
 XLSX_ROWS = 1_048_576  # of a sheet, the header included; Excel's limit
+XLSX_COLUMNS = 16_384  # of a sheet; Excel's limit
 XLSX_TEXT = 32_767  # characters of a cell; Excel's limit
 _TYPES = {(entry.table, entry.column): entry.type for entry in data_dictionary()}
 NAMES = tuple(dict.fromkeys(table for table, _ in _TYPES))
@@ -38,6 +40,12 @@ class Selection:
     name: str = "contacts"
     input_file: str | None = None
     sql: str | None = None
+    with_columns: bool = False  # also the file's own columns, each row of the file beside what it became
+
+    @property
+    def file_columns(self) -> str | None:
+        """The JSON column that holds the file's own columns, where they are asked for."""
+        return WITH_FILE_COLUMNS[self.name][1] if self.with_columns else None
 
     def to_sql(self) -> tuple[str, list[object]]:
         """Return the statement and its parameters.
@@ -47,12 +55,20 @@ class Selection:
 
         """
         if self.sql is not None:
-            if self.input_file is not None:
-                raise ExportRefused("A SELECT of your own chooses its rows itself: leave --file away.")
+            if self.input_file is not None or self.with_columns:
+                raise ExportRefused(
+                    "A SELECT of your own chooses its rows and columns itself: leave --file and --with-columns away."
+                )
             return self.sql, []
         if self.name not in NAMES:
             raise ExportRefused(f"There is no table or view {self.name!r}: take one of {', '.join(NAMES)}.")
+        if self.with_columns and self.name not in WITH_FILE_COLUMNS:
+            raise ExportRefused(
+                f"A row of {self.name} is no row of a file: --with-columns is for {', '.join(WITH_FILE_COLUMNS)}."
+            )
         everything = f"SELECT * FROM {self.name}"  # noqa: S608  one of our names
+        if self.with_columns:
+            everything = f"FROM ({WITH_FILE_COLUMNS[self.name][0]})"
         if self.input_file is None:
             return everything, []
         if (self.name, "input_file") in _TYPES:
@@ -88,7 +104,9 @@ def export(published_path: Path, target: Path, selection: Selection, *, replace:
     sql, params = selection.to_sql()
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with reading_published(published_path, sql, params) as result:
+        with open_published(published_path) as reader:
+            column = selection.file_columns
+            result = run_with_file_columns(reader, sql, params, column) if column else reader.run(sql, params)
             _refuse_doubled_columns(result)
             written = write(aside, result)
         _put_in_place(aside, target)
@@ -152,6 +170,8 @@ def _write_csv(path: Path, result: Result) -> _Written:
 
 def _write_xlsx(path: Path, result: Result) -> _Written:
     """Write one sheet; texts are texts by their type, and stay so when somebody edits the cell."""
+    if len(result.columns) > XLSX_COLUMNS:
+        raise ExportRefused(f"A sheet holds {XLSX_COLUMNS:,} columns and there are more: export CSV or Parquet.")
     written = _Written()
     options = {
         "constant_memory": True,

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from openmart_pipeline.enrichment.answers import BatchRow
+from openmart_pipeline.enrichment.answers import BatchRow, LeftRow
 from openmart_pipeline.enrichment.contact_fields import storable_text
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
@@ -21,6 +21,7 @@ from openmart_pipeline.enrichment.warehouse.staging import StagedRows, staging_f
 from openmart_pipeline.enrichment.warehouse.tables import (
     COMPANIES,
     ENRICHMENT_PLAN,
+    LEFT_ROWS,
     REJECTED_ROWS,
     SUBMITTED_BATCHES,
 )
@@ -29,6 +30,7 @@ from openmart_pipeline.enrichment.warehouse.times import utc
 _OURS = ("input_file", "plan_id", "outcome", "reason")  # written by the load, not by who brings the rows
 _COMPANY_COLUMNS = tuple(column for column in COMPANIES.columns if column.name not in _OURS)
 _REJECTED_COLUMNS = tuple(column for column in REJECTED_ROWS.columns if column.name != "input_file")
+_LEFT_COLUMNS = tuple(column for column in LEFT_ROWS.columns if column.name != "input_file")
 _PLAN_COLUMNS = tuple(column for column in ENRICHMENT_PLAN.columns if column.name not in ("input_file", "plan_id"))
 
 
@@ -51,14 +53,25 @@ def note_file(connection: duckdb.DuckDBPyConnection, input_file: str) -> None:
     connection.execute("DELETE FROM published_info")
 
 
+def note_states(file: PrivateFile, changed: list[list[str]]) -> None:
+    """Write the states of these files, each given before its name."""
+    with file.writing() as connection:
+        connection.executemany("UPDATE input_files SET file_state = ? WHERE input_file = ?", changed)
+        connection.execute("DELETE FROM published_info")
+
+
 def replace_companies(
     file: PrivateFile,
     input_file: str,
     file_sha256: str,
+    reading: str,
     chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
     now: dt.datetime,
 ) -> CompanyCounts:
-    """Replace the file's rows in `companies` and `rejected_rows`; a new version drops the old one's plan.
+    """Replace the file's rows in `companies` and `rejected_rows`.
+
+    Rows of another version, or read in another way, end the plan of the old ones: what was bought by it is left behind
+    in `left_rows`, with its contacts, until the file is planned anew.
 
     The chunks are consumed before the turn is taken: they may come from a slow reader, or read the warehouse.
 
@@ -78,11 +91,7 @@ def replace_companies(
         with file.writing() as connection:
             _refuse_doubled_rows(connection, kept_path)
             note_file(connection, input_file)
-            connection.execute(
-                "DELETE FROM enrichment_plan WHERE input_file = $1 AND EXISTS (SELECT 1 FROM input_files "
-                "WHERE input_file = $1 AND file_sha256 <> $2)",
-                [input_file, file_sha256],
-            )
+            _end_plan_of_other_rows(connection, input_file, file_sha256, reading, now)
             for table in (COMPANIES, REJECTED_ROWS):
                 connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constant
             connection.execute(
@@ -99,9 +108,9 @@ def replace_companies(
                 [input_file, rejected_path],
             )
             connection.execute(
-                "UPDATE input_files SET file_sha256 = ?, rows_in_file = ?, rows_set_aside = ?, "
+                "UPDATE input_files SET file_sha256 = ?, reading = ?, rows_in_file = ?, rows_set_aside = ?, "
                 "companies_loaded_at = ? WHERE input_file = ?",
-                [file_sha256, kept.rows + rejected.rows, rejected.rows, utc(now), input_file],
+                [file_sha256, reading, kept.rows + rejected.rows, rejected.rows, utc(now), input_file],
             )
             reasons = connection.execute(
                 "SELECT coalesce(reason, ''), count(*) FROM rejected_rows WHERE input_file = ? "
@@ -114,6 +123,32 @@ def replace_companies(
         set_aside=rejected.rows,
         set_aside_by_reason=dict(reasons),
     )
+
+
+_LEAVE = """
+INSERT INTO left_rows BY NAME
+SELECT $input_file AS input_file, $now AS left_at, source_row, fingerprint, domain, title, company_name, city, state,
+       country, version, max_k, info_access,
+       (SELECT file_sha256 FROM input_files WHERE input_file = $input_file) AS file_sha256
+FROM enrichment_plan
+WHERE input_file = $input_file
+  AND fingerprint IN (SELECT fingerprint FROM task_results WHERE input_file = $input_file)
+  AND fingerprint NOT IN (SELECT fingerprint FROM left_rows WHERE input_file = $input_file)
+QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY source_row) = 1
+"""
+
+
+def _end_plan_of_other_rows(
+    connection: duckdb.DuckDBPyConnection, input_file: str, file_sha256: str, reading: str, now: dt.datetime
+) -> None:
+    """Remove the questions of rows that are about to go; what was bought of them keeps its contacts until the plan."""
+    is_other = connection.execute(
+        "SELECT 1 FROM input_files WHERE input_file = ? AND (file_sha256 <> ? OR reading <> ?)",
+        [input_file, file_sha256, reading],
+    ).fetchone()
+    if is_other:
+        connection.execute(_LEAVE, {"input_file": input_file, "now": utc(now)})
+        connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])
 
 
 def _refuse_doubled_rows(connection: duckdb.DuckDBPyConnection, kept_path: str) -> None:
@@ -157,10 +192,19 @@ def companies_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def replace_plan(
-    file: PrivateFile, input_file: str, plan_id: str, chunks: Iterable[pd.DataFrame | pa.Table], now: dt.datetime
+    file: PrivateFile,
+    input_file: str,
+    plan_id: str,
+    chunks: Iterable[pd.DataFrame | pa.Table],
+    left: Iterable[Sequence[LeftRow]],
+    now: dt.datetime,
 ) -> None:
     """Replace the questions that the file asks by those of this plan; the chunks may read the warehouse."""
     with staging_folder(file) as folder:
+        with StagedRows(folder / "left.parquet", _LEFT_COLUMNS) as staged_left:
+            for leaving in left:
+                columns = dict(zip(LeftRow._fields, zip(*leaving, strict=True), strict=True))
+                staged_left.add_columns({**columns, "left_at": [utc(row.left_at) for row in leaving]})
         with StagedRows(folder / "plan.parquet", _PLAN_COLUMNS) as staged:
             for rows in chunks:
                 if isinstance(rows, pa.Table):
@@ -173,6 +217,11 @@ def replace_plan(
             connection.execute(
                 "INSERT INTO enrichment_plan BY NAME SELECT ? AS input_file, ? AS plan_id, * FROM read_parquet(?)",
                 [input_file, plan_id, str(staged.path)],
+            )
+            connection.execute("DELETE FROM left_rows WHERE input_file = ?", [input_file])
+            connection.execute(
+                "INSERT INTO left_rows BY NAME SELECT ? AS input_file, * FROM read_parquet(?)",
+                [input_file, str(staged_left.path)],
             )
             connection.execute(
                 "UPDATE input_files SET plan_id = ?, plan_loaded_at = ? WHERE input_file = ?",

@@ -71,7 +71,17 @@ INPUT_FILES = Table(
     "A row is a company file that was loaded: which version of it, and when each step last replaced its rows",
     (
         _INPUT_FILE,
+        Column(
+            "file_state",
+            TEXT,
+            "active; missing: no longer in the input folder; retired: nothing more is planned or bought for it",
+        ),
         Column("file_sha256", TEXT, "Hash of the version whose rows are in companies"),
+        Column(
+            "reading",
+            TEXT,
+            "JSON object: what a person said of its columns, sheet, encoding and delimiter; {} when all was found out",
+        ),
         Column("rows_in_file", INTEGER, "Rows of the file: kept and set aside"),
         Column("rows_set_aside", INTEGER, "Rows set aside, see rejected_rows"),
         Column("companies_loaded_at", UTC, "When its companies were last replaced, UTC"),
@@ -155,6 +165,22 @@ ENRICHMENT_PLAN = Table(
     ),
 )
 
+LEFT_ROWS = Table(
+    "left_rows",
+    "A row is a question that an earlier version of a file asked and the current one does not, because its row left or "
+    "the plan asks something else now: its contacts stay, and nothing more is bought for it",
+    (
+        _INPUT_FILE,
+        Column("source_row", INTEGER, "Row in the version that last asked it, as a spreadsheet numbers it"),
+        Column("file_sha256", TEXT, "Hash of that version"),
+        Column("left_at", UTC, "When the file was planned without it, UTC"),
+        _FINGERPRINT,
+        *ENRICHMENT_PLAN.only("domain", "title", "company_name", "city", "state", "country", "version"),
+        _MAX_K,
+        _INFO_ACCESS,
+    ),
+)
+
 SUBMITTED_BATCHES = Table(
     "submitted_batches",
     "A row is one request to Openmart for up to 100 questions of a file",
@@ -220,11 +246,16 @@ CONTACTS = Table(
     (
         Column("contact_id", TEXT, "Stays the same at every reload: a hash of file, question and person"),
         _INPUT_FILE,
-        Column("source_rows", "BIGINT[]", "Rows of the file that ask this question"),
+        Column("source_rows", "BIGINT[]", "Rows of the file that ask this question; none when has_left"),
         Column(
             "source_tracking_ids",
             "VARCHAR[]",
             "Those rows' own ids, in the same order, null where a row has none",
+        ),
+        Column(
+            "has_left",
+            "BOOLEAN",
+            "The file no longer asks its question, see left_rows: found earlier, and kept",
         ),
         Column("company_domain", TEXT, "Domain that was asked about"),
         Column("company_name", TEXT, "Company name in the file"),
@@ -300,6 +331,7 @@ TABLES = (
     COMPANIES,
     REJECTED_ROWS,
     ENRICHMENT_PLAN,
+    LEFT_ROWS,
     SUBMITTED_BATCHES,
     TASK_RESULTS,
     CONTACTS,

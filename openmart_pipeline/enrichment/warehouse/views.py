@@ -1,10 +1,11 @@
 """All views of the warehouse, in the order in which they build on each other.
 
 Lives here: the list. Each is defined, with its SQL and the comment on every column, in the module it is about.
-Imports `coverage_view`, `people_views`, `work_views`.
+Imports `coverage_view`, `file_columns`, `people_views`, `work_views`.
 """
 
 from openmart_pipeline.enrichment.warehouse.coverage_view import COMPANY_COVERAGE
+from openmart_pipeline.enrichment.warehouse.file_columns import CONTACTS_WITH_COLUMNS
 from openmart_pipeline.enrichment.warehouse.people_views import (
     BEST_CONTACTS,
     CALL_LIST,
@@ -26,6 +27,7 @@ VIEWS = (
     BEST_CONTACTS,
     CALL_LIST,
     EMAIL_LIST,
+    CONTACTS_WITH_COLUMNS,
     COMPANIES_WITHOUT_CONTACTS,
     DUE_FOR_REFRESH,
     COST_PER_USABLE_CONTACT,

@@ -1,6 +1,6 @@
 """`Warehouse`: every way in and out of the analysts' data, on one page.
 
-Lives here: the object and its small questions. The work is in `file_loads`, `answer_loads`, `publish`.
+Lives here: the object and its small questions. The work is in `file_loads`, `answer_loads`, `publish`, `row_outcomes`.
 Imports those and `connection`.
 """
 
@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from openmart_pipeline.enrichment.answers import Answer, BatchRow
+from openmart_pipeline.enrichment.answers import Answer, BatchRow, LeftRow
 from openmart_pipeline.enrichment.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
+from openmart_pipeline.enrichment.warehouse.row_outcomes import RowOutcome, row_outcomes
 from openmart_pipeline.enrichment.warehouse.tables import TABLES
 
 TURN_TIMEOUT_S = 600  # the longest honest turn, a file of a million answers, takes well under two minutes
@@ -52,10 +53,15 @@ class Warehouse:
         self._now = now
 
     def replace_companies(
-        self, input_file: str, file_sha256: str, chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]]
+        self,
+        input_file: str,
+        file_sha256: str,
+        chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
+        *,
+        reading: str = "{}",
     ) -> CompanyCounts:
-        """Replace the file's rows by (companies, rejected) frames, in one transaction."""
-        return file_loads.replace_companies(self._file, input_file, file_sha256, chunks, self._now())
+        """Replace the file's rows by (companies, rejected) frames, in one transaction; `reading` is kept with them."""
+        return file_loads.replace_companies(self._file, input_file, file_sha256, reading, chunks, self._now())
 
     def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pd.DataFrame]:
         """Yield the file's kept companies in file order; no turn is held while the caller works."""
@@ -67,17 +73,32 @@ class Warehouse:
 
     def company_file_sha256(self, input_file: str) -> str | None:
         """Return the version of the file whose rows are loaded; None when it is not."""
-        rows = self.query("SELECT file_sha256 FROM input_files WHERE input_file = ?", [input_file])
-        return rows[0][0] if rows else None
+        return self.company_version(input_file)[0]
+
+    def company_reading(self, input_file: str) -> str | None:
+        """Return how a person said that the loaded version is to be read; None when no version is loaded."""
+        return self.company_version(input_file)[1]
+
+    def company_version(self, input_file: str) -> tuple[str | None, str | None]:
+        """Return which version of the file is loaded, and how it was read; nothing when none is."""
+        rows = self.query("SELECT file_sha256, reading FROM input_files WHERE input_file = ?", [input_file])
+        return rows[0] if rows else (None, None)
 
     def plan_id(self, input_file: str) -> str | None:
         """Return the plan whose questions are loaded for the file; None before the first."""
         rows = self.query("SELECT plan_id FROM input_files WHERE input_file = ?", [input_file])
         return rows[0][0] if rows else None
 
-    def replace_plan(self, input_file: str, plan_id: str, chunks: Iterable[pd.DataFrame | pa.Table]) -> None:
-        """Replace the questions that the file asks, in one transaction."""
-        file_loads.replace_plan(self._file, input_file, plan_id, chunks, self._now())
+    def replace_plan(
+        self,
+        input_file: str,
+        plan_id: str,
+        chunks: Iterable[pd.DataFrame | pa.Table],
+        *,
+        left: Iterable[Sequence[LeftRow]] = (),
+    ) -> None:
+        """Replace the questions that the file asks, and those that it once asked, in one transaction."""
+        file_loads.replace_plan(self._file, input_file, plan_id, chunks, left, self._now())
 
     def replace_batches(self, input_file: str, batches: Sequence[BatchRow]) -> None:
         """Replace the file's batches, in one transaction."""
@@ -108,6 +129,13 @@ class Warehouse:
             suppression=suppression,
             now=self._now(),
         )
+
+    def note_states(self, states: Mapping[str, str]) -> None:
+        """Keep with each file whether it is active, missing or retired; nothing is written where nothing changed."""
+        known = dict(self.query("SELECT input_file, file_state FROM input_files"))
+        changed = [[states[name], name] for name, state in known.items() if name in states and states[name] != state]
+        if changed:
+            file_loads.note_states(self._file, changed)
 
     def forget_file(self, input_file: str) -> None:
         """Remove every row of the file from every table; the ledger and the file's copy are not touched."""
@@ -166,6 +194,10 @@ class Warehouse:
                 [input_file],
             )
         )
+
+    def row_outcomes(self, input_file: str) -> list[RowOutcome]:
+        """Return what became of the file's rows when it was read, by reason and with examples."""
+        return row_outcomes(self._file, input_file)
 
     def files_with_open_questions(self) -> set[str]:
         """Return the files with rows that wait to be bought or answered, or of which nobody knows."""

@@ -119,13 +119,16 @@ COST_PER_USABLE_CONTACT = View(
 
 # A batch bought for another file is still this contact's batch.
 _LINEAGE = """
-SELECT contact_id, input_file, contact_rows.source_row, contact_rows.tracking_id AS source_tracking_id,
-       files.file_sha256, files.plan_id, contacts.fingerprint, results.batch_no, contacts.batch_id,
+SELECT contact_id, input_file, coalesce(contact_rows.source_row, left_rows.source_row) AS source_row,
+       contact_rows.tracking_id AS source_tracking_id,
+       CASE WHEN has_left THEN left_rows.file_sha256 ELSE files.file_sha256 END AS file_sha256, files.plan_id,
+       contacts.fingerprint, results.batch_no, contacts.batch_id,
        batches.input_file AS bought_for_input_file, contacts.task_no, contacts.task_id, contacts.tracking_id,
        contacts.dagster_run_id, files.answers_loaded_by_run_id, contacts.api_host, batches.intent_at,
        contacts.submitted_at, batches.ready_at, contacts.fetched_at
 FROM contacts
-JOIN contact_rows USING (contact_id, input_file)
+LEFT JOIN contact_rows USING (contact_id, input_file)
+LEFT JOIN left_rows USING (input_file, fingerprint)
 JOIN input_files AS files USING (input_file)
 JOIN task_results AS results USING (input_file, task_no)
 LEFT JOIN submitted_batches AS batches ON batches.batch_no = results.batch_no
@@ -134,7 +137,7 @@ LEFT JOIN submitted_batches AS batches ON batches.batch_no = results.batch_no
 LINEAGE = View(
     "lineage",
     "A row is a contact and one row of a file that asked for it, with everything between: file version, plan, batch, "
-    "task, run",
+    "task, run. Of a contact whose row left: the row and the version that last asked",
     (
         *CONTACTS.only("contact_id", "input_file"),
         *COMPANIES.only("source_row"),

@@ -1,0 +1,86 @@
+"""`retire`: done with a file. Nothing is read, planned or bought for it any more; its data stays, or goes.
+
+Lives here: asking once more, and saying what was done. The order of steps is `enrichment.retiring`'s.
+Imports that and the wiring.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.workplace import person, workplace
+from openmart_pipeline.enrichment import retiring
+from openmart_pipeline.enrichment.input_files import partition_key_of
+from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.retiring import Retired
+from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--remove-data", is_flag=True, help="Also take its rows and contacts out of the databases, and its copies."
+)
+@click.option("--undo", is_flag=True, help="Bring it back: what was bought for it is owned.")
+@click.option("--why", default="", metavar="REASON", help="For the ledger's history.")
+@click.option("--yes", is_flag=True, help="Don't ask once more before data is removed.")
+@click.pass_obj
+def retire(
+    environment: Mapping[str, str], files: tuple[str, ...], *, remove_data: bool, undo: bool, why: str, yes: bool
+) -> None:
+    """Read, plan and buy nothing more for FILE..., named as `status` lists them.
+
+    What is on its way is collected: it is paid for. Answers stay in the ledger, where other files reuse them. The file
+    itself, in the input folder, is yours and is not touched.
+    """
+    if undo and remove_data:
+        raise Refusal("Say either --undo or --remove-data.")
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        keys = [_key(work, file) for file in files]
+        if remove_data and not yes:
+            _ask(keys)
+        for key in keys:
+            if undo:
+                retiring.bring_back(work, key, who=person(), why=why)
+                results().print(harmless(f"{key} is back: openmart-pipeline quote plans it as it is now."))
+            else:
+                done = retiring.retire(work, key, remove_data=remove_data, who=person(), why=why)
+                results().print(harmless(_sentence(key, done, remove_data=remove_data)))
+
+
+def _key(work: Workplace, file: str) -> str:
+    """Return the partition key of a file as `status` lists it, or as a path to it in the input folder."""
+    if plans.partition(work.ledger, file) is None:
+        path = Path(file).absolute()
+        if path.is_relative_to(work.data.input.absolute()):
+            return partition_key_of(path.relative_to(work.data.input.absolute()))
+    return file
+
+
+def _ask(keys: list[str]) -> None:
+    if not sys.stdin.isatty():
+        raise Refusal("There is nobody to ask here: say --yes to remove the data. Nothing was changed.")
+    names = ", ".join(str(harmless(key)) for key in keys)
+    if not click.confirm(f"Take the rows and contacts of {names} out of the databases, and remove its copies?"):
+        raise Refusal("Nothing was changed.")
+
+
+def _sentence(key: str, done: Retired, *, remove_data: bool) -> str:
+    rows, contacts = plural(done.rows, "row"), plural(done.contacts, "contact")
+    said = [f"{key} is retired: nothing is read, planned or bought for it any more."]
+    if remove_data:
+        copies = plural(done.copies_removed, "stored copy", "stored copies")
+        said.append(f"Removed: {rows}, {contacts}, {copies}. What was paid for stays in the ledger.")
+    else:
+        said.append(f"Kept: {rows} and {contacts}.")
+    if done.batches_not_ended:
+        batches = plural(done.batches_not_ended, "batch", "batches")
+        said.append(f"{batches} of it not ended: collected as ever (openmart-pipeline collect), since paid for.")
+    if done.is_in_input_folder:
+        said.append("The file itself is still in the input folder, which is yours.")
+    return " ".join(said)

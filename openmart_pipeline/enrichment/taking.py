@@ -1,0 +1,108 @@
+"""From a file to its companies: the first step, and the one that reading again what was planned begins with.
+
+Lives here: which version is read, in which way, and where its rows go. What is in them is decided in `companies`.
+Imports `workplace`, `companies`, `reading` and the ledger; `steps` imports it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from openmart_pipeline.enrichment.companies import CompanyFile, FileReport
+from openmart_pipeline.enrichment.frame_traces import without_traces
+from openmart_pipeline.enrichment.input_files import FileVersion
+from openmart_pipeline.enrichment.inventory import record_refusal
+from openmart_pipeline.enrichment.ledger import loads, plans
+from openmart_pipeline.enrichment.ledger.retirement import is_retired
+from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
+from openmart_pipeline.enrichment.reading import Reading
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.warehouse import CompanyCounts
+from openmart_pipeline.enrichment.workplace import Workplace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompaniesTaken:
+    """What became of a file's rows."""
+
+    version: FileVersion
+    reading: Reading
+    report: FileReport
+    counts: CompanyCounts
+    blank_rows: int
+    repaired_rows: int
+
+
+def last_reading(work: Workplace, key: str) -> Reading:
+    """Return how a person said that the file is to be read: when it was last read, else when it was planned."""
+    known = plans.partition(work.ledger, key)
+    loaded = None if known is None else work.warehouse.company_reading(key)
+    return Reading.from_json(loaded or (known.reading if known else None))
+
+
+def planned_reading(work: Workplace, key: str) -> Reading:
+    """Return how the version that the current plan was made from was read."""
+    known = plans.partition(work.ledger, key)
+    return Reading.from_json(known.reading if known else None)
+
+
+def take_companies(
+    work: Workplace, key: str, reading: Reading | None = None, on_event: OnEvent = nobody_listens
+) -> CompaniesTaken:
+    """Read the file as it is now, from a copy, into `companies` and `rejected_rows`; None reads it as the last time.
+
+    Raises:
+        FileRefused: it is no table of companies; one sentence for its owner. Earlier rows stay.
+
+    """
+    refuse_retired(work, key)
+    reading = last_reading(work, key) if reading is None else reading
+    version = work.data.version(key)
+    plans.register(work.ledger, key)
+    try:
+        taken = load_companies(work, version, reading, on_event)
+    except FileRefused as refused:
+        told = f" It was read as a person said: {reading}." if str(reading) else ""
+        record_refusal(work.ledger, version, f"{refused}{told}")
+        raise FileRefused(f"{refused}{told}") from None
+    loads.note_rows_loaded(work.ledger, key)
+    return taken
+
+
+def refuse_retired(work: Workplace, key: str) -> None:
+    """Raise FileRefused where a person is done with the file."""
+    if is_retired(work.ledger, key):
+        raise FileRefused(
+            f"{key!r} is retired: nothing is read, planned or bought for it. Bring it back first, with "
+            "`openmart-pipeline retire --undo` or, in Dagster, retire_company_file_job."
+        )
+
+
+def load_companies(
+    work: Workplace, version: FileVersion, reading: Reading, on_event: OnEvent = nobody_listens
+) -> CompaniesTaken:
+    """Put the rows of a stored version into the warehouse, read like that."""
+    options = reading.options(work.shared_platforms)
+    file = CompanyFile(version.path, version.partition_key, options)
+    counted = Counter[str]()
+    suppression = work.suppressions.current()
+
+    def chunks() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        for chunk in file.chunks():
+            counted.update(blank=chunk.blank_rows, repaired=chunk.repaired_rows)
+            on_event("rows_read", 0, len(chunk.companies) + len(chunk.rejected), "")
+            yield without_traces(chunk.companies, suppression), without_traces(chunk.rejected, suppression)
+
+    counts = work.warehouse.replace_companies(
+        version.partition_key, version.sha256, chunks(), reading=reading.to_json()
+    )
+    return CompaniesTaken(
+        version=version,
+        reading=reading,
+        report=file.report,
+        counts=counts,
+        blank_rows=counted["blank"],
+        repaired_rows=counted["repaired"],
+    )
