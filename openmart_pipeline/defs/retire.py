@@ -33,11 +33,14 @@ def retire_company_file(
             context.log.info("%s is back; company_files_sensor plans it if it is not planned as it is.", key)
             return
         done = retiring.retire(work, key, remove_data=config.remove_data, who=who, why=why)
-    what = "removed" if config.remove_data else "kept"
     context.log.info(
-        f"{key} is retired: nothing is planned or bought for it any more. {plural(done.rows, 'row')} and "
-        f"{plural(done.contacts, 'contact')} {what}. {plural(done.batches_not_ended, 'batch', 'batches')} of it not ended: "
-        "collected all the same, being paid for."
+        "%s is retired: nothing is planned or bought for it any more. %s and %s %s. Not ended and collected all the same, "
+        "being paid for: %s.",
+        key,
+        plural(done.rows, "row"),
+        plural(done.contacts, "contact"),
+        "removed" if config.remove_data else "kept",
+        plural(done.batches_not_ended, "batch", "batches"),
     )
 
 
