@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import click
 
-from openmart_pipeline.cli.exits import Exit, plain_sentences
+from openmart_pipeline.cli.exits import Exit, most_urgent, plain_sentences
 from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.progress import Watcher
 from openmart_pipeline.cli.screen import harmless, remarks, results
+from openmart_pipeline.cli.summary import taken_back
 from openmart_pipeline.cli.workplace import new_run_id, workplace
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, standing
@@ -32,21 +33,25 @@ def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
         watcher = Watcher(remarks(), report, to_buy=0, to_collect=open_tasks)
         collector = steps.collector(work, make_buyer(settings, work), None, watcher)
         report.collected = collector.report
-        code = Exit.ENDED
+        codes = {Exit.ENDED}
         try:
             with interruptible(lambda _times: None), watcher.shown():
                 collector.run(patience_s=patience_minutes * 60)
         except KeyboardInterrupt:
-            code = Exit.INTERRUPTED
+            codes.add(Exit.INTERRUPTED)
         for key in standing.behind(work.ledger):
             steps.load_contacts(work, key, run_id=report.run_id)
         steps.publish(work)
         still_open = collecting.open_batches(work.ledger)
-        if code is Exit.ENDED and still_open:
-            code = Exit.WAITS
-        if report.collected.stopped_by:
-            code = Exit.STOPPED
         ended = sum(report.collected.ended.values())
-        sentence = f"{plural(ended, 'answer')} read; {plural(len(still_open), 'batch', 'batches')} still open."
-        results().print(harmless(" ".join(filter(None, [sentence, report.collected.stopped_by]))))
-    raise SystemExit(code)
+        sentences = [f"{plural(ended, 'answer')} read; {plural(len(still_open), 'batch', 'batches')} still open."]
+        if still_open:
+            codes.add(Exit.WAITS)
+        if report.collected.disowned_batches:
+            codes.add(Exit.UNDECIDED)
+            sentences.append(taken_back(report.collected.disowned_batches))
+        if report.collected.stopped_by:
+            codes.add(Exit.STOPPED)
+            sentences.append(report.collected.stopped_by)
+        results().print(harmless(" ".join(sentences)))
+    raise SystemExit(most_urgent(codes))

@@ -12,8 +12,8 @@ from rich.console import Console
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment import inventory
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, review, sending, standing
+from openmart_pipeline.enrichment import endings, inventory
+from openmart_pipeline.enrichment.ledger import collecting, history, moves, owed, plans, review, sending, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
 from openmart_pipeline.enrichment.steps import Workplace
@@ -49,6 +49,7 @@ def status(environment: Mapping[str, str]) -> None:
         _batches(screen, work)
         _spent(screen, settings, work)
         show_unknown(screen, work)
+        _last_decision(screen, work)
 
 
 def _files(screen: Console, work: Workplace) -> None:
@@ -74,6 +75,10 @@ def _files(screen: Console, work: Workplace) -> None:
     for state, sentence in _FILE_STATES.items():
         if state in states:
             screen.print(f"{state}: {sentence}")
+    if any(counts[word] for word in (Standing.STUCK, Standing.ENDED_BADLY) for counts in now.values()):
+        current = [row.current_plan_id for row in known if row.current_plan_id is not None]
+        for sentence in endings.sentences(work, current):
+            screen.print(harmless(sentence))
 
 
 def _batches(screen: Console, work: Workplace) -> None:
@@ -104,6 +109,12 @@ def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
     made.add_row("in all", count(so_far.in_total), count(settings.credits_total))
     made.add_row("not spent: owned when planned", count(review.credits_not_spent(work.ledger)), "")
     screen.print(made)
+
+
+def _last_decision(screen: Console, work: Workplace) -> None:
+    for last in history.decisions(work.ledger, newest=1):
+        said = f"Last decided, {ago(last.at, work.ledger.clock())}: batch {last.batch_no} {last.what}, by {last.actor}."
+        screen.print(harmless(f"{said} All of them: openmart-pipeline unknown history."))
 
 
 def show_unknown(screen: Console, work: Workplace) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from openmart_pipeline.cli.exits import Exit, most_urgent
 from openmart_pipeline.cli.screen import count, harmless, table
+from openmart_pipeline.enrichment import endings
 from openmart_pipeline.enrichment.ledger import moves, owed, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.plan import DUPLICATE
@@ -135,10 +136,20 @@ def _all_ended(planned: Mapping[str, Planned], report: RunReport) -> str:
     return "Every question has ended. Nothing was bought: all of it was owned."
 
 
+def taken_back(batch_nos: Sequence[int]) -> str:
+    """Return what it means that answers under adopted ids were somebody else's."""
+    numbers = ", ".join(map(str, batch_nos))
+    return (
+        f"Adopted under an id that is somebody else's, and unknown again: {numbers} (openmart-pipeline unknown list)."
+    )
+
+
 def _of_the_run(report: RunReport, *, is_interrupted: bool) -> Iterator[Said]:
     """Yield why buying or collecting ended before there was nothing left."""
     if is_interrupted:
         yield Exit.INTERRUPTED, "Interrupted; everything that was heard is recorded. Start again to go on."
+    if report.collected.disowned_batches:
+        yield Exit.UNDECIDED, taken_back(report.collected.disowned_batches)
     for bought in report.bought.values():
         if bought.stop is not Stop.DONE:
             yield _STOPPED.get(bought.stop, Exit.STOPPED), bought.sentence
@@ -160,14 +171,16 @@ def _of_the_questions(work: Workplace, planned: Mapping[str, Planned]) -> Iterat
         most = f"at most {credits_:,.0f} credits"
         yield Exit.UNDECIDED, f"{in_doubt} may be paid for, {most}: see openmart-pipeline unknown list."
     sentences = {
-        Standing.STUCK: (Exit.UNDECIDED, "stuck at the server; still asked about once a day."),
         Standing.IN_FLIGHT: (
             Exit.WAITS,
             "bought and not answered yet: the same command, or openmart-pipeline collect, goes on at no cost.",
         ),
         Standing.TO_BUY: (Exit.WAITS, "still to buy: the same command goes on."),
-        Standing.ENDED_BADLY: (Exit.ENDED, "ended badly: --reask errored buys them again."),
     }
     for state, (code, sentence) in sentences.items():
         if now[state]:
             yield code, f"{plural(now[state], 'question')} {sentence}"
+    if now[Standing.STUCK] or now[Standing.ENDED_BADLY]:
+        code = Exit.UNDECIDED if now[Standing.STUCK] else Exit.ENDED
+        for sentence in endings.sentences(work, [plan.plan.plan_id for plan in planned.values()]):
+            yield code, sentence

@@ -1,6 +1,6 @@
 """`unknown`: a person decides about batches that may have been paid for.
 
-Lives here: list, adopt, release. What is legal is decided in the ledger, which keeps who, when and why.
+Lives here: list, adopt, release, history. What is legal is decided in the ledger, which keeps who, when and why.
 Imports the wiring, `settling` and the ledger's moves.
 """
 
@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
-from openmart_pipeline.cli.screen import results
+from openmart_pipeline.cli.screen import harmless, results, table
 from openmart_pipeline.cli.status import show_unknown
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import settling
+from openmart_pipeline.enrichment.ledger import history as happened
 from openmart_pipeline.enrichment.ledger import moves
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.wiring import make_buyer
@@ -80,3 +81,26 @@ def release(
     results().print(f"{plural(len(released), 'batch', 'batches')} released; the next run buys their questions again.")
     if refused:
         raise Refusal(" ".join(refused))
+
+
+@unknown.command(short_help="Show who decided what, when and why.")
+@click.argument("batch_nos", type=int, nargs=-1, metavar="[BATCH_NO...]")
+@click.pass_obj
+def history(environment: Mapping[str, str], batch_nos: tuple[int, ...]) -> None:
+    """Show who adopted or released which batch, when and why, oldest first; of BATCH_NO all that ever happened to it.
+
+    Nothing in it is ever changed or removed.
+    """
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        events = happened.of_batches(work.ledger, batch_nos) if batch_nos else happened.decisions(work.ledger)
+        if not events:
+            results().print("Nothing was decided so far." if not batch_nos else "No such batch in this ledger.")
+            return
+        made = table("History (UTC)", ("when", "batch", "file", "what", "who", "why"), numbers_from=6)
+        for event in events:
+            made.add_row(
+                f"{event.at:%Y-%m-%d %H:%M:%S}",
+                str(event.batch_no),
+                *(harmless(text) for text in (event.partition_key, event.what, event.actor, event.reason or "")),
+            )
+        results().print(made)

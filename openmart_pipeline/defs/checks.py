@@ -17,6 +17,7 @@ from openmart_pipeline.defs.planned import companies, enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import drift, findings, quality, waits
 from openmart_pipeline.enrichment.findings import Finding
+from openmart_pipeline.enrichment.ledger.history import Happened
 from openmart_pipeline.enrichment.steps import Workplace
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
@@ -222,9 +223,17 @@ def _shown(finding: Finding) -> Metadata:
     metadata = numbers({"count": finding.count, **finding.numbers})
     if finding.sample:
         metadata["openmart/sample"] = dg.MetadataValue.text("; ".join(finding.sample))
+    if finding.decided:
+        metadata["openmart/last_decisions"] = dg.MetadataValue.table([_decision(one) for one in finding.decided])
     if not finding.keeps_promise:
         metadata["openmart/what_to_do"] = dg.MetadataValue.text(finding.advice)
     return metadata
+
+
+def _decision(one: Happened) -> dg.TableRecord:
+    when = f"{one.at:%Y-%m-%d %H:%M:%S} UTC"
+    told = {"what": one.what, "who": one.actor, "why": one.reason or ""}
+    return dg.TableRecord({"when": when, "batch": one.batch_no, "input_file": one.partition_key, **told})
 
 
 def changed(

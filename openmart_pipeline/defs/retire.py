@@ -34,8 +34,8 @@ def retire_company_file(
             return
         done = retiring.retire(work, key, remove_data=config.remove_data, who=who, why=why)
     context.log.info(
-        "%s is retired: nothing is planned or bought for it any more. %s and %s %s. Not ended and collected all the same, "
-        "being paid for: %s.",
+        "%s is retired: nothing is planned or bought for it any more. %s and %s %s. Not ended, and collected all the "
+        "same, being paid for: %s.",
         key,
         plural(done.rows, "row"),
         plural(done.contacts, "contact"),

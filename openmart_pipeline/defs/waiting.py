@@ -6,6 +6,7 @@ Lives here: words. Imports the ledger's reads.
 from collections import Counter
 from dataclasses import dataclass
 
+from openmart_pipeline.enrichment import endings
 from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.steps import Workplace
@@ -37,11 +38,11 @@ def what_waits(work: Workplace, key: str) -> Waits:
         looks = min((batch.next_poll_at for batch in open_batches if batch.next_poll_at is not None), default=None)
         when = "" if looks is None else f" Openmart is asked again at {looks:%H:%M:%S} UTC, by batch_readiness_sensor."
         parts.append(f"Bought and not answered yet: {plural(now[Standing.IN_FLIGHT], 'question')}.{when}")
-    if now[Standing.STUCK]:
-        parts.append(f"Unanswered for too long: {now[Standing.STUCK]:,} (no_batch_is_stuck).")
     unknown = moves.unknown_batches(work.ledger, key)
     if now[Standing.UNKNOWN] or unknown:
         parts.append(f"Waiting for a person's decision: {now[Standing.UNKNOWN]:,} (no_submission_left_unknown).")
+    if now[Standing.ENDED_BADLY] or now[Standing.STUCK]:
+        parts += endings.sentences(work, [plan.plan_id])
     if not parts:
         parts.append("Nothing waits: every question of the file has ended.")
     return Waits(len(open_batches), now[Standing.IN_FLIGHT] + now[Standing.STUCK], " ".join(parts))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from openmart_pipeline.enrichment.inventory import look, missing, unreadable
 from openmart_pipeline.enrichment.ledger import moves, review, sending
+from openmart_pipeline.enrichment.ledger.history import Happened, decisions
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
@@ -27,6 +28,7 @@ class Finding:
     sample: tuple[str, ...] = ()
     advice: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
+    decided: tuple[Happened, ...] = ()  # by persons, the newest last
 
     @property
     def keeps_promise(self) -> bool:
@@ -129,12 +131,13 @@ def unknown_submissions(work: Workplace) -> Finding:
         "`adopt` with the batch id that they name collects the answers; `release` owes the questions again, which pays "
         "twice if the batch does exist.",
         numbers={"credits_at_stake": at_stake},
+        decided=tuple(decisions(work.ledger, newest=SAMPLE)),
     )
 
 
 def stuck_batches(work: Workplace) -> Finding:
-    """Find batches that were accepted and never finished, and those the server forgot."""
-    batches = review.batches_in(work.ledger, (BatchState.STUCK, BatchState.EXPIRED))
+    """Find batches that were accepted and never finished, and those the server forgot, not asked again since."""
+    batches = review.batches_unmended(work.ledger, BatchState.STUCK, BatchState.EXPIRED)
     kinds = Counter(batch.state for batch in batches)
     return Finding(
         count=len(batches),
@@ -152,8 +155,8 @@ def stuck_batches(work: Workplace) -> Finding:
 
 
 def rejected_batches(work: Workplace) -> Finding:
-    """Find batches whose request the server called wrong."""
-    batches = review.batches_in(work.ledger, (BatchState.REJECTED,))
+    """Find batches whose request the server called wrong, with questions that were not sent again since."""
+    batches = review.batches_unmended(work.ledger, BatchState.REJECTED)
     return Finding(
         count=len(batches),
         says=f"The server called {plural(len(batches), 'batch', 'batches')} a wrong request: nothing was bought.",

@@ -61,7 +61,7 @@ def reconcile(ledger: Ledger, journal: SubmissionJournal, *, who: str) -> Reconc
             continue
         with ledger.write() as connection:
             _take_over_name(ledger, connection, line)
-            outcome = outcomes.get(line["token"], {})
+            outcome = _usable(connection, outcomes.get(line["token"], {}))
             row = connection.execute(sa.select(batches).where(batches.c.token == line["token"])).mappings().first()
             if row is None:
                 done.brought_back[_replay(ledger, connection, line, outcome, who)] += 1
@@ -84,6 +84,17 @@ def _take_over_name(ledger: Ledger, connection: sa.Connection, line: dict[str, A
         )
     connection.execute(meta.update().where(meta.c.key == "ledger_uuid").values(value=line["ledger"]))
     ledger.uuid = line["ledger"]
+
+
+def _usable(connection: sa.Connection, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return the outcome; that nothing is known where its id is another batch's, adopted under it by mistake."""
+    if outcome.get("event") != "accepted":
+        return outcome
+    named = sa.and_(batches.c.vendor_batch_id == outcome["batch_id"], batches.c.token != outcome["token"])
+    holder = connection.execute(sa.select(batches.c.batch_no).where(named)).scalar()
+    if holder is None:
+        return outcome
+    return {"event": "unknown", "detail": f"its id {outcome['batch_id']} is batch {holder} here already"}
 
 
 def _replay(

@@ -1,6 +1,7 @@
 """`quote`, `status`, `collect`, `unknown`, `check`, `rebuild`: what they show, and that they spend nothing."""
 
 import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,69 @@ def test_status_counts_what_was_not_spent_because_it_is_owned(terminal: Terminal
     assert number(terminal("status").stdout, "not spent: owned when planned") == 0
     terminal("quote", terminal.companies("b.csv", 4, domain="owned"))
     assert number(terminal("status").stdout, "not spent: owned when planned") == 3 * 3 * (3 + 8)
+
+
+def test_status_explains_what_has_no_answer_and_how_to_go_on(
+    terminal: Terminal, make_simulator: Callable[..., SimulatorProcess]
+) -> None:
+    refused, stuck, forgotten = "refused.com", "stuck.com", "forgotten.com"
+    faults = {"task_errored": "domain:errored.com", "task_cancelled": "domain:cancelled.com",
+              "422_before_creating": f"domain:{refused}"}  # fmt: skip
+    simulator = make_simulator(faults=faults)
+    terminal.environment["OPENMART_BASE_URL"] = simulator.url
+    for domain in (refused, stuck, forgotten):
+        terminal("run", terminal.file(f"{domain}.csv", "Website", domain), "--yes", "--patience", 0)
+    terminal("run", terminal.file("bad.csv", "Website", "errored.com", "cancelled.com"), "--yes")
+    with at_work(terminal.data, simulator.url) as (work, _), work.ledger.write() as connection:
+        for domain, state in ((stuck, "stuck"), (forgotten, "expired")):
+            mine = f"batch_no = (SELECT batch_no FROM batches WHERE partition_key = '{domain}.csv')"
+            connection.exec_driver_sql(f"UPDATE tasks SET state = '{state}', raw = NULL WHERE {mine}")
+    shown = terminal("status").stdout
+    for said in (
+        "1 question errored: the server gave up. Planned with reask errored, bought again.",
+        "1 question cancelled: the server cancelled. Planned with reask errored, bought again.",
+        (
+            "1 question rejected: the server called the request wrong; nothing was bought. Planned with reask errored, "
+            "bought again, in tens, then singly."
+        ),
+        "1 question expired: the server no longer knows the batch. Planned with reask expired, bought again.",
+        "1 question stuck: no answer within the age limit; asked about once a day, collected at no cost should it come.",
+    ):
+        assert said in shown
+    done = terminal("run", terminal.folder / "bad.csv", "--reask", "errored", "--yes")
+    assert "1 question cancelled: the server cancelled. Asked as often as it may be." in done.stdout
+    assert done.exit_code == 0
+
+
+def test_the_history_says_who_decided_what_when_and_why(
+    terminal: Terminal, make_simulator: Callable[..., SimulatorProcess]
+) -> None:
+    simulator = make_simulator(faults={"created_then_reset": "next:2"})
+    terminal.environment["OPENMART_BASE_URL"] = simulator.url
+    assert "Nothing was decided so far" in terminal("unknown", "history").stdout
+    for name in ("a.csv", "b.csv"):
+        terminal("run", terminal.companies(name, 3), "--yes")
+    right_id, other_id = (batch["batch_id"] for batch in simulator.batches())
+    terminal("unknown", "adopt", 1, "--batch-id", other_id, "--why", "a guess")
+    taken_back = terminal("collect")
+    assert taken_back.exit_code == 4
+    assert "Adopted under an id that is somebody else's, and unknown again: 1" in taken_back.stdout
+    terminal("unknown", "adopt", 1, "--batch-id", right_id, "--why", "support, ticket 7")
+    with sqlite3.connect(terminal.data / "ledger.sqlite") as ledger:  # two minutes go by
+        ledger.execute("UPDATE batches SET deadline_at = intent_at")
+    released = terminal("unknown", "release", "--file", "b.csv", "--why", "given up", "--vouch-unpaid")
+    assert "1 batch released" in released.stdout
+    told = terminal("unknown", "history").stdout
+    rows = [line for line in told.splitlines() if "cli:" in line or "taken back" in line]
+    assert [re.findall(r"adopted|unknown again|released", row)[0] for row in rows] == [
+        "adopted", "unknown again", "adopted", "released",
+    ]  # fmt: skip
+    flat = re.sub(r"\s+", " ", told)
+    assert "a guess" in flat
+    assert "given up" in flat
+    assert "sending -> unknown" in re.sub(r"\s+", " ", terminal("unknown", "history", 2).stdout)
+    assert "Last decided, 1 s ago: batch 2 released, credits given back" in terminal("status").stdout
+    assert terminal("unknown", "history", 77).stdout == "No such batch in this ledger.\n"
 
 
 def test_collect_finishes_what_a_run_left_and_costs_nothing(terminal: Terminal, simulator: SimulatorProcess) -> None:

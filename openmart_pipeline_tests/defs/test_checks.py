@@ -44,7 +44,12 @@ def test_adopting_through_the_job_turns_it_green_and_the_answers_are_collected(u
 
     assert unknown.settle(action="adopt", batches=[batch_no], vendor_batch_id=vendor_batch_id).success
 
-    assert unknown.check("submitted_batches", "no_submission_left_unknown").passed
+    check = unknown.check("submitted_batches", "no_submission_left_unknown")
+    assert check.passed
+    [decided] = check.metadata["openmart/last_decisions"].records
+    said = {"batch": batch_no, "input_file": "accounts.csv", "what": f"adopted as {vendor_batch_id}"}
+    assert said.items() <= decided.data.items()
+    assert (decided.data["who"], decided.data["why"]) == ("Ada", "ticket 7")
     assert shown(unknown.collect("accounts.csv"), "task_results")["answers_read"] == 6
     with unknown.work() as work:
         assert_accounts_agree(work, unknown.simulator)
@@ -139,6 +144,14 @@ def test_a_request_the_server_calls_wrong_is_shown_with_the_servers_words(make_w
     check = world.check("submitted_batches", "every_batch_was_accepted")
     assert (check.passed, check.metadata["openmart/count"].value) == (False, 1)
     assert "reask: errored" in check.description
+    assert (
+        "6 questions rejected: the server called the request wrong"
+        in shown(world.collect(key), "contacts")["what_waits"]
+    )
+
+    world.planned(key, reask="errored")
+    world.buy(key)
+    assert world.check("submitted_batches", "every_batch_was_accepted").passed
 
 
 def test_odd_answers_load_and_are_counted(make_world):

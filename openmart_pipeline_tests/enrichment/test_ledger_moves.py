@@ -256,6 +256,69 @@ def test_a_disowned_batch_is_unknown_again_and_keeps_its_credits(tmp_path: Path)
         adopted(desk, claim, "the right one")
 
 
+def test_what_was_heard_under_an_id_that_was_taken_back_says_nothing_of_the_next(tmp_path: Path) -> None:
+    """Two 404s over a day under the wrong id, and one under the right one: the batch is not given up."""
+    with desk_at(tmp_path) as desk:
+        claim = lost_by_a_dead_process(desk)
+        adopted(desk, claim)
+        for _ in range(2):
+            assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
+            desk.clock.move(hours=25)
+        moves.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
+        assert (desk.batch(1).polls, desk.batch(1).submitted_at, desk.batch(1).ready_at) == (0, None, None)
+        adopted(desk, claim, "the right one")
+        assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
+
+
+def test_a_batch_given_up_and_found_again_is_waited_for_anew(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        claim = desk.submitted(claimed(desk))
+        for _ in range(2):
+            collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
+            desk.clock.move(hours=25)
+        collecting.age(desk.ledger, desk.batch(1), next_poll_s=60, reason="slow")
+        released(desk, claim)
+        adopted(desk, claim, "vendor-1")  # the server was asked, and knows it
+        assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
+
+
+def test_a_batch_that_has_answered_is_adopted_under_its_own_id_only(tmp_path: Path) -> None:
+    """Under another, what is still open would end as unmatched, and the right id be forgotten."""
+    with desk_at(tmp_path) as desk:
+        claim = desk.submitted(claimed(desk))
+        [first, _] = claim.tasks
+        ended = collecting.Ended(first.tracking_id, TaskState.FOUND, "task-1", b"{}", None, 1, 0)
+        collecting.store_answers(desk.ledger, [(1, ended)], keep_hold_s=60)
+        collecting.age(desk.ledger, desk.batch(1), next_poll_s=60, reason="slow")
+        released(desk, claim)
+        with pytest.raises(MoveRefused, match="is vendor-1 at the server"):
+            adopted(desk, claim, "another")
+        adopted(desk, claim, "vendor-1")
+        assert desk.tasks() == {TaskState.FOUND: 1, TaskState.IN_FLIGHT: 1}
+
+
+def test_a_slow_collector_does_nothing_to_a_batch_that_was_taken_back_or_put_right_meanwhile(tmp_path: Path) -> None:
+    """It has read another batch's answers to the end, while somebody else found that out."""
+    with desk_at(tmp_path) as desk:
+        claim = lost_by_a_dead_process(desk)
+        adopted(desk, claim, "somebody else's")
+        slow = desk.batch(1)
+        moves.disown(desk.ledger, slow, reason="foreign tracking ids")
+        assert collecting.unmatch(desk.ledger, slow) == 0
+        assert desk.tasks() == {TaskState.UNKNOWN: 2}
+        adopted(desk, claim, "the right one")
+        assert collecting.unmatch(desk.ledger, slow) == 0
+        for move in (
+            lambda: moves.disown(desk.ledger, slow, reason="foreign tracking ids"),
+            lambda: collecting.ready(desk.ledger, slow),
+            lambda: collecting.age(desk.ledger, slow, next_poll_s=60, reason="slow"),
+        ):
+            with pytest.raises(MoveRefused, match="said of somebody else's"):
+                move()
+        assert desk.states() == [BatchState.SUBMITTED]
+        assert desk.tasks() == {TaskState.IN_FLIGHT: 2}
+
+
 def test_a_stuck_batch_that_becomes_ready_is_collected(tmp_path: Path) -> None:
     """F10."""
     with desk_at(tmp_path) as desk:

@@ -84,6 +84,10 @@ def test_the_state_of_its_task_is_what_became_of_a_company(warehouse: Warehouse)
     answers = [answer(f"company{row}.com owner", row, state=s, raw=raw.get(s)) for row, s in rows.items()]
     warehouse.replace_answers("a.csv", [answers], api_host="h", run_id="r")
     assert statuses(warehouse) == {row: BY_STATE[state] for row, state in rows.items()}
+    stands = dict(warehouse.query("SELECT source_row, unanswered FROM company_coverage"))
+    owed_again = {TaskState.UNSENT: "to_buy", TaskState.RELEASED: "to_buy"}
+    answered = {TaskState.FOUND: None, TaskState.EMPTY: None}
+    assert stands == {row: (owed_again | answered).get(state, state.value) for row, state in rows.items()}
 
 
 BY_OUTCOME = {
@@ -108,6 +112,9 @@ def test_before_anything_was_bought_the_plan_speaks(warehouse: Warehouse) -> Non
     warehouse.replace_companies("a.csv", "sha", [(companies(rows), rejected())])
     warehouse.replace_plan("a.csv", "plan", [plan({"source_row": n, "outcome": str(o)} for n, o in rows.items())])
     assert statuses(warehouse) == {row: BY_OUTCOME[outcome] for row, outcome in rows.items()}
+    stands = dict(warehouse.query("SELECT source_row, unanswered FROM company_coverage"))
+    others = {DUPLICATE: "to_buy", BEYOND_LIMIT: None, "suppressed": None}
+    assert stands == {row: others.get(outcome, outcome) for row, outcome in rows.items()}
 
 
 def test_a_company_with_several_questions_is_found_once_one_is_and_says_what_is_open(warehouse: Warehouse) -> None:
@@ -115,6 +122,14 @@ def test_a_company_with_several_questions_is_found_once_one_is_and_says_what_is_
     found = answer(ACME, 1, raw=body(JANE, {"first_name": "Bo"}))
     empty = answer("company2.com cfo", 2, state="empty", raw=body())
     assert coverage(warehouse, titles, found, empty) == ("found", 3, 1, 2)
+
+
+def test_of_several_questions_without_an_answer_the_most_urgent_is_named(warehouse: Warehouse) -> None:
+    titles = [{"source_row": 2, "title": title} for title in ("Owner", "CFO", "CMO")]
+    cancelled = answer(ACME, 1, state="cancelled", raw=None)
+    stuck = answer("company2.com cfo", 2, state="stuck", raw=None)
+    coverage(warehouse, titles, cancelled, stuck)
+    assert warehouse.query("SELECT unanswered FROM company_coverage WHERE source_row = 2") == [("stuck",)]
 
 
 def test_asking_again_does_not_hide_what_was_found(warehouse: Warehouse) -> None:

@@ -137,9 +137,9 @@ def gone(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> bool:
     """Record one 404 about a batch; once there are enough over a day, it is expired. Return whether it is."""
     with ledger.write() as connection:
         now = ledger.clock()
-        seen = moves.find(connection, batch.batch_no)
-        since = min(seen.gone_since or now, now)  # a clock that was ahead is no reason to wait until then
-        times = seen.gone_polls + 1
+        known = moves.find(connection, batch.batch_no)
+        since = min(known.gone_since or now, now)  # a clock that was ahead is no reason to wait until then
+        times = known.gone_polls + moves.has_id_seen(batch, known)
         if times >= GONE_POLLS and now - since >= GONE_AFTER:
             reason = f"the server answered {times} times since {since:%Y-%m-%d %H:%M} UTC that it does not know it"
             moves.apply(ledger, connection, EXPIRE, batch, reason=reason, evidence=reason, held_by=None)
@@ -323,19 +323,22 @@ def is_unproven(ledger: Ledger, batch_no: int) -> bool:
         adopted = connection.execute(
             sa.select(events.c.seq).where(events.c.batch_no == batch_no, events.c.move == ADOPT.name).limit(1)
         ).first()
-        proven = connection.execute(
-            sa.select(tasks.c.task_no).where(tasks.c.batch_no == batch_no, tasks.c.vendor_task_id.is_not(None)).limit(1)
-        ).first()
-    return adopted is not None and proven is None
+        return adopted is not None and not moves.has_answered(connection, batch_no)
 
 
 def unmatch(ledger: Ledger, batch: Batch) -> int:
-    """End the tasks that no id of their batch names, all ids having been read; return how many."""
+    """End the tasks that no id of their batch names, all ids having been read; return how many.
+
+    None where somebody moved the batch meanwhile: what was read may have been another's, and is no end of these.
+    """
     mine = sa.and_(tasks.c.batch_no == batch.batch_no, tasks.c.state.in_(OPEN))
     with ledger.read() as connection:
         if connection.execute(sa.select(tasks.c.task_no).where(mine).limit(1)).first() is None:
             return 0
     with ledger.write() as connection:
+        now = moves.find(connection, batch.batch_no)
+        if now.state not in ASKABLE or not moves.has_id_seen(batch, now):
+            return 0
         seq = ledger.record(connection, "unmatched", batch_no=batch.batch_no)
         result = connection.execute(
             tasks.update()

@@ -5,6 +5,7 @@ Imports `store`, `schema`, `states`.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,7 @@ def apply(
     reason: str | None = None,
     actor: str | None = None,
     gives_back: bool | None = None,
+    noted: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> int:
     """Make the move in the caller's transaction: the batch, its open tasks, the credits, and one event.
@@ -94,10 +96,12 @@ def apply(
         ledger: the ledger of `connection`.
         connection: a transaction begun by `Ledger.write`.
         move: which.
-        batch: the batch as last seen; its number and token must still be there in a state the move allows.
+        batch: the batch as last seen; its number and token must still be there in a state the move allows, and
+            under no other id of the server's than was seen.
         reason: for the history.
         actor: for the history, where it is not the ledger's own.
         gives_back: overrides the move's own rule on the reserved credits.
+        noted: for the history, beside the reason.
         values: columns of the batch to set with it.
 
     Returns:
@@ -112,6 +116,11 @@ def apply(
         raise MoveRefused(
             f"Batch {batch.batch_no} is {now.state}; {move.name!r} is for one that is "
             f"{' or '.join(move.sources)}. Nothing was changed."
+        )
+    if not has_id_seen(batch, now):
+        raise MoveRefused(
+            f"Batch {batch.batch_no} is {now.vendor_batch_id} at the server by now, and {move.name!r} was said of "
+            f"{batch.vendor_batch_id}. Nothing was changed."
         )
     if move.gives_back if gives_back is None else gives_back:
         values["settled_credits"] = 0.0
@@ -134,10 +143,19 @@ def apply(
         to_state=move.target,
         reason=reason,
         actor=actor,
+        **(noted or {}),
     )
     if move.tasks_to is not None:
         _move_tasks(ledger, connection, batch.batch_no, move.tasks_to, seq)
     return seq
+
+
+def has_id_seen(batch: Batch, now: Batch) -> bool:
+    """Whether what was seen of the batch is still about the same batch of the server's.
+
+    A collector may be slow, and an id that a person named by mistake be taken back and put right meanwhile.
+    """
+    return batch.vendor_batch_id in (None, now.vendor_batch_id)
 
 
 def _move_tasks(ledger: Ledger, connection: sa.Connection, batch_no: int, target: TaskState, seq: int) -> None:
@@ -189,6 +207,10 @@ def unknown_batches(ledger: Ledger, partition_key: str | None = None) -> list[Ba
         return [Batch.of(row) for row in connection.execute(query).mappings()]
 
 
+# Of a batch whose id is new to it: what was heard under an earlier one says nothing of this one.
+NOTHING_HEARD: dict[str, Any] = {"polls": 0, "gone_polls": 0, "gone_since": None}
+
+
 def adopt(ledger: Ledger, batch_no: int, vendor_batch_id: str, *, total: int | None, who: str, why: str) -> None:
     """Give an unknown or released batch the id that the vendor's support or dashboard named.
 
@@ -201,7 +223,8 @@ def adopt(ledger: Ledger, batch_no: int, vendor_batch_id: str, *, total: int | N
         why: how they know, for the history.
 
     Raises:
-        MoveRefused: another number of tasks, another batch's id, or a batch in another state.
+        MoveRefused: another number of tasks, another batch's id, an id beside the one that has answered already, or
+            a batch in another state.
 
     """
     with ledger.write() as connection:
@@ -216,6 +239,11 @@ def adopt(ledger: Ledger, batch_no: int, vendor_batch_id: str, *, total: int | N
         ).scalar()
         if holder not in (None, batch_no):
             raise MoveRefused(f"{vendor_batch_id} is batch {holder} already. Nothing was changed.")
+        if batch.vendor_batch_id != vendor_batch_id and has_answered(connection, batch_no):
+            raise MoveRefused(
+                f"Batch {batch_no} is {batch.vendor_batch_id} at the server: answers under that id named its tasks. "
+                "Nothing was changed. Adopt it under that id."
+            )
         now = ledger.clock()
         apply(
             ledger,
@@ -224,17 +252,37 @@ def adopt(ledger: Ledger, batch_no: int, vendor_batch_id: str, *, total: int | N
             batch,
             reason=why,
             actor=who,
+            noted={"vendor_batch_id": vendor_batch_id},
             vendor_batch_id=vendor_batch_id,
             submitted_at=batch.submitted_at or now,
             settled_credits=None,
             next_poll_at=now,
+            **NOTHING_HEARD,
         )
+
+
+def has_answered(connection: sa.Connection, batch_no: int) -> bool:
+    """Whether an answer under the batch's id has named one of its tasks: then the id is its own."""
+    named = sa.select(tasks.c.task_no).where(tasks.c.batch_no == batch_no, tasks.c.vendor_task_id.is_not(None))
+    return connection.execute(named.limit(1)).first() is not None
 
 
 def disown(ledger: Ledger, batch: Batch, *, reason: str) -> None:
     """Take an adopted id back: its answers are somebody else's. The batch is unknown again."""
     with ledger.write() as connection:
-        apply(ledger, connection, DISOWN, batch, reason=reason, vendor_batch_id=None, evidence=reason)
+        apply(
+            ledger,
+            connection,
+            DISOWN,
+            batch,
+            reason=reason,
+            noted={"vendor_batch_id": batch.vendor_batch_id},
+            vendor_batch_id=None,
+            submitted_at=None,
+            ready_at=None,
+            evidence=reason,
+            **NOTHING_HEARD,
+        )
 
 
 def release(ledger: Ledger, batch_no: int, *, who: str, why: str, vouch_unpaid: bool = False) -> None:
@@ -261,4 +309,13 @@ def release(ledger: Ledger, batch_no: int, *, who: str, why: str, vouch_unpaid: 
                 f"The process that sent batch {batch_no} may still hear the answer (until {batch.deadline_at:%H:%M:%S} "
                 "UTC, and while it lives). Nothing was changed. Try again then, or stop that process first."
             )
-        apply(ledger, connection, RELEASE, batch, reason=why, actor=who, gives_back=vouch_unpaid)
+        apply(
+            ledger,
+            connection,
+            RELEASE,
+            batch,
+            reason=why,
+            actor=who,
+            gives_back=vouch_unpaid,
+            noted={"vouched_unpaid": vouch_unpaid},
+        )

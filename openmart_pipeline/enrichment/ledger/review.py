@@ -6,7 +6,6 @@ Imports `store`, `schema`, `states`, `plans`, `moves`.
 
 import datetime as dt
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,13 +13,20 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, strays, tasks
-from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState, FileState
+from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
 
-def batches_in(ledger: Ledger, states: Collection[BatchState]) -> list[Batch]:
-    """Return the batches in these states, oldest first."""
-    query = sa.select(batches).where(batches.c.state.in_(states)).order_by(batches.c.batch_no)
+def batches_unmended(ledger: Ledger, *states: BatchState) -> list[Batch]:
+    """Return the batches in these states, oldest first; without those whose questions were all sent again since."""
+    later = tasks.alias("later")
+    sent_again = sa.exists().where(
+        later.c.question_id == tasks.c.question_id,
+        later.c.task_no > tasks.c.task_no,
+        later.c.state.not_in((TaskState.UNSENT, TaskState.RELEASED)),
+    )
+    unmended = sa.exists().where(tasks.c.batch_no == batches.c.batch_no, tasks.c.raw.is_(None), sa.not_(sent_again))
+    query = sa.select(batches).where(batches.c.state.in_(states), unmended).order_by(batches.c.batch_no)
     with ledger.read() as connection:
         return [Batch.of(row) for row in connection.execute(query).mappings()]
 

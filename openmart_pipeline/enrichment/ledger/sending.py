@@ -305,4 +305,5 @@ def accept(ledger: Ledger, batch: Batch, *, vendor_batch_id: str, evidence: str,
             settled_credits=None,  # given back by a person's word that it was never created: it was
             evidence=evidence,
             next_poll_at=now + dt.timedelta(seconds=first_poll_s),
+            **moves.NOTHING_HEARD,
         )

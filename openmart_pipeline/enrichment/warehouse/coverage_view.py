@@ -6,6 +6,12 @@ Imports `tables` for the words of a definition.
 
 from openmart_pipeline.enrichment.warehouse.tables import COMPANIES, INTEGER, TEXT, Column, View
 
+# How a question without an answer stands; of several questions of a row, what comes first here is shown.
+UNANSWERED = (
+    *("unknown", "stuck", "in_flight", "twin", "to_buy", "owned"),
+    *("rejected", "expired", "cancelled", "unmatched", "errored", "ended_badly"),
+)
+
 # A question's state is read from its tasks first, then from the plan. Unsent and released tasks are no
 # purchase: the plan speaks again. The newest purchase doesn't hide an older answer: a found person stays
 # found.
@@ -18,6 +24,7 @@ WITH bought AS (
                 WHEN bool_or(state IN ('in_flight', 'stuck', 'twin')) THEN 'waiting'
                 WHEN bool_or(state NOT IN ('unsent', 'released')) THEN 'errored'
            END AS status,
+           arg_max(state, task_no) FILTER (WHERE state NOT IN ('found', 'empty', 'unsent', 'released')) AS stands,
            sum(people) FILTER (WHERE is_current) AS contacts
     FROM task_results
     GROUP BY ALL
@@ -30,6 +37,9 @@ WITH bought AS (
                                 WHEN 'beyond_limit' THEN 'set_aside'
                                 ELSE CASE WHEN input_file IN (SELECT input_file FROM retired) THEN 'not_planned'
                                           ELSE 'waiting' END END) END AS status,
+           CASE WHEN outcome IN ('suppressed', 'beyond_limit') OR status IN ('found', 'nothing_found') THEN NULL
+                WHEN status IS NULL AND outcome = 'duplicate' THEN 'to_buy'
+                WHEN status IS NULL THEN outcome ELSE stands END AS unanswered,
            CASE WHEN outcome = 'suppressed' THEN 0 ELSE coalesce(contacts, 0) END AS contacts
     FROM enrichment_plan LEFT JOIN bought USING (input_file, fingerprint)
 ), answered AS (
@@ -44,6 +54,7 @@ WITH bought AS (
            END AS status,
            count(*) AS questions,
            count(*) FILTER (WHERE status = 'waiting' OR status = 'unknown') AS questions_open,
+           min(TRY_CAST(unanswered AS $most_urgent_first))::VARCHAR AS unanswered,
            sum(contacts)::BIGINT AS contacts
     FROM asked
     GROUP BY ALL
@@ -52,11 +63,11 @@ SELECT c.input_file, c.source_row, c.company_name, c.domain, c.tracking_id,
        CASE WHEN c.outcome = 'set_aside' THEN 'set_aside' ELSE coalesce(a.status, 'not_planned') END AS
        status, c.reason AS set_aside_reason,
        coalesce(a.questions, 0) AS questions,
-       coalesce(a.questions_open, 0) AS questions_open,
+       coalesce(a.questions_open, 0) AS questions_open, a.unanswered,
        coalesce(a.contacts, 0) AS contacts
 FROM companies c LEFT JOIN answered a ON c.outcome = 'kept'
     AND a.input_file = c.input_file AND a.source_row = c.source_row
-"""
+""".replace("$most_urgent_first", f"ENUM{UNANSWERED}")
 
 COMPANY_COVERAGE = View(
     "company_coverage",
@@ -73,6 +84,12 @@ COMPANY_COVERAGE = View(
         Column("set_aside_reason", TEXT, "Why the row was set aside when the file was read"),
         Column("questions", INTEGER, "Questions this row asks: one per job title"),
         Column("questions_open", INTEGER, "Those that wait or are unknown"),
+        Column(
+            "unanswered",
+            TEXT,
+            "How a question without an answer stands, of several the first of these: " + ", ".join(UNANSWERED) + "; "
+            "null when all are answered",
+        ),
         Column("contacts", INTEGER, "Contacts found for this row"),
     ),
     _COVERAGE,

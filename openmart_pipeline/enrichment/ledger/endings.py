@@ -1,0 +1,76 @@
+"""What of a plan has no answer although it was bought: in which state each question is, and what may be asked again.
+
+Lives here: reads for whoever shows it. No money moves here.
+Imports `store`, `schema`, `states`, `owed`, `plans`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.owed import Standing, standing
+from openmart_pipeline.enrichment.ledger.plans import FAILED_AFTER_PURCHASE, LIMIT_AFTER_REJECTIONS, Lifetimes
+from openmart_pipeline.enrichment.ledger.schema import asks, tasks
+from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, TaskState
+from openmart_pipeline.enrichment.ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Questions that came to the same end without an answer, or are `stuck` on the way to one."""
+
+    state: TaskState
+    questions: int
+    askable: int  # those that a plan with the right `reask` would buy again; the others were asked too often
+
+
+def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetimes) -> list[Ending]:
+    """Return how the questions of these plans stand that were bought and have no answer, the most frequent first.
+
+    A question that several plans ask counts once. Those on their way, and those in doubt, are none of these.
+    """
+    failures, refusals = _times(*FAILED_AFTER_PURCHASE), _times(TaskState.REJECTED)
+    newest = (
+        sa.select(tasks.c.state)
+        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(ENDED_BADLY))
+        .order_by(tasks.c.ended_seq.desc(), tasks.c.task_no.desc())
+        .limit(1)
+        .correlate(asks)
+        .scalar_subquery()
+    )
+    of_asks = (
+        sa.select(
+            asks.c.question_id,
+            sa.case((standing() == Standing.STUCK, TaskState.STUCK.value), else_=newest).label("state"),
+            failures.label("failures"),
+            refusals.label("refusals"),
+        )
+        .where(asks.c.plan_id.in_(plan_ids), standing().in_((Standing.STUCK, Standing.ENDED_BADLY)))
+        .distinct()
+        .subquery()
+    )
+    is_askable = sa.case(
+        (of_asks.c.state == TaskState.REJECTED, of_asks.c.refusals < len(LIMIT_AFTER_REJECTIONS)),
+        (of_asks.c.state.in_(FAILED_AFTER_PURCHASE), of_asks.c.failures <= lifetimes.errored_asks),
+        else_=of_asks.c.state == TaskState.EXPIRED,
+    )
+    query = (
+        sa.select(of_asks.c.state, sa.func.count(), sa.func.sum(sa.cast(is_askable, sa.Integer)))
+        .group_by(of_asks.c.state)
+        .order_by(sa.func.count().desc(), of_asks.c.state)
+    )
+    with ledger.read() as connection:
+        return [
+            Ending(state=TaskState(state), questions=questions, askable=askable)
+            for state, questions, askable in connection.execute(query)
+        ]
+
+
+def _times(*states: TaskState) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.count())
+        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(states))
+        .correlate(asks)
+        .scalar_subquery()
+    )

@@ -1,0 +1,84 @@
+"""What happened to batches, and who decided it: the events, read back.
+
+Lives here: reads of the append-only history. No money moves here.
+Imports `store`, `schema`, `states`.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from openmart_pipeline.enrichment.ledger.schema import batches, events
+from openmart_pipeline.enrichment.ledger.states import ADOPT, DISOWN, RELEASE
+from openmart_pipeline.enrichment.ledger.store import Ledger
+
+# A person's word on a batch that may have been paid for, and the server's that an adopted id is somebody else's.
+DECISIONS = (ADOPT.name, RELEASE.name, DISOWN.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """One event of one batch."""
+
+    at: dt.datetime
+    actor: str
+    batch_no: int
+    partition_key: str
+    move: str
+    from_state: str | None
+    to_state: str | None
+    reason: str | None
+    detail: dict[str, Any]
+
+    @property
+    def what(self) -> str:
+        """What it did to the batch, in words: `adopted as ID`, `released, credits given back`, `sending -> unknown`."""
+        if self.move == ADOPT.name:
+            return f"adopted as {self.detail.get('vendor_batch_id', 'an id not kept')}"
+        if self.move == RELEASE.name:
+            return "released, credits given back" if self.detail.get("vouched_unpaid") else "released"
+        if self.move == DISOWN.name:
+            return "unknown again, its id taken back"
+        if self.to_state is None:
+            return self.move
+        return self.to_state if self.from_state is None else f"{self.from_state} -> {self.to_state}"
+
+
+def decisions(ledger: Ledger, *, newest: int | None = None) -> list[Happened]:
+    """Return what was decided about batches in doubt, oldest first; only so many of the newest."""
+    return _happened(ledger, events.c.move.in_(DECISIONS), newest)
+
+
+def of_batches(ledger: Ledger, batch_nos: Collection[int]) -> list[Happened]:
+    """Return all that happened to these batches, oldest first."""
+    return _happened(ledger, events.c.batch_no.in_(batch_nos), None)
+
+
+def _happened(ledger: Ledger, which: sa.ColumnElement[bool], newest: int | None) -> list[Happened]:
+    query = (
+        sa.select(events, batches.c.partition_key)
+        .join(batches, batches.c.batch_no == events.c.batch_no)
+        .where(which)
+        .order_by(events.c.seq.desc())
+        .limit(newest)
+    )
+    with ledger.read() as connection:
+        rows = connection.execute(query).all()
+    return [
+        Happened(
+            at=row.at,
+            actor=row.actor,
+            batch_no=row.batch_no,
+            partition_key=row.partition_key,
+            move=row.move,
+            from_state=row.from_state,
+            to_state=row.to_state,
+            reason=row.reason,
+            detail={} if row.detail is None else json.loads(row.detail),
+        )
+        for row in reversed(rows)
+    ]
