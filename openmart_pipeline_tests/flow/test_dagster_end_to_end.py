@@ -50,7 +50,7 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
     data = tmp_path / "data"
     _write(data, STOPPED, _rows(range(300)))
     _write(data, KILLED, _rows(range(300, 500)))
-    with SimulatorProcess(tmp_path / "simulator", submit_s=2) as simulator:
+    with SimulatorProcess(tmp_path / "simulator", submit_s=6) as simulator:
         environment = {
             "OPENMART_BASE_URL": simulator.url,
             "OPENMART_API_KEY": simulator.api_key,
@@ -91,6 +91,7 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
             assert dagster.wait_for(killed, BUY, PATIENCE_S) == "FAILURE"
 
             # Bought again, both files get what is still owed, and the sensors do the rest.
+            simulator.behave(submit_s=0)
             for key in (STOPPED, KILLED):
                 dagster.launch(BUY, key, _approved(limits[key]))
 
