@@ -1,6 +1,6 @@
 # Everything a person needs on a machine with Python 3.11 or newer and make: `make demo`, `make test`, `make dev`.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test bench soak lock clean
+.PHONY: help setup demo dev test bench soak lock clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -15,6 +15,8 @@ help: ## list the targets
 $(READY): requirements.lock pyproject.toml scripts/make_venv.sh
 	@bash scripts/make_venv.sh $(VENV)
 	@touch $@
+
+setup: $(READY) ## the virtual environment, from the hash-pinned lock
 
 demo: $(READY) ## the whole job in a simulated world: no key, no account, no cost
 	@$(BIN)/openmart-pipeline demo
