@@ -16,9 +16,7 @@ from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import retiring
 from openmart_pipeline.enrichment.input_files import partition_key_of
 from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.retiring import Retired
 from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
 
 
 @click.command()
@@ -50,7 +48,7 @@ def retire(
                 results().print(harmless(f"{key} is back: openmart-pipeline quote plans it as it is now."))
             else:
                 done = retiring.retire(work, key, remove_data=remove_data, who=person(), why=why)
-                results().print(harmless(_sentence(key, done, remove_data=remove_data)))
+                results().print(harmless(done))
 
 
 def _key(work: Workplace, file: str) -> str:
@@ -68,19 +66,3 @@ def _ask(keys: list[str]) -> None:
     names = ", ".join(str(harmless(key)) for key in keys)
     if not click.confirm(f"Take the rows and contacts of {names} out of the databases, and remove its copies?"):
         raise Refusal("Nothing was changed.")
-
-
-def _sentence(key: str, done: Retired, *, remove_data: bool) -> str:
-    rows, contacts = plural(done.rows, "row"), plural(done.contacts, "contact")
-    said = [f"{key} is retired: nothing is read, planned or bought for it any more."]
-    if remove_data:
-        copies = plural(done.copies_removed, "stored copy", "stored copies")
-        said.append(f"Removed: {rows}, {contacts}, {copies}. What was paid for stays in the ledger.")
-    else:
-        said.append(f"Kept: {rows} and {contacts}.")
-    if done.batches_not_ended:
-        batches = plural(done.batches_not_ended, "batch", "batches")
-        said.append(f"{batches} of it not ended: collected as ever (openmart-pipeline collect), since paid for.")
-    if done.is_in_input_folder:
-        said.append("The file itself is still in the input folder, which is yours.")
-    return " ".join(said)

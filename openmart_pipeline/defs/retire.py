@@ -10,7 +10,6 @@ from openmart_pipeline.defs.config import Retirement
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import retiring
-from openmart_pipeline.enrichment.words import plural
 
 RETIRE, BRING_BACK = "retire", "bring_back"
 
@@ -33,15 +32,7 @@ def retire_company_file(
             context.log.info("%s is back; company_files_sensor plans it if it is not planned as it is.", key)
             return
         done = retiring.retire(work, key, remove_data=config.remove_data, who=who, why=why)
-    context.log.info(
-        "%s is retired: nothing is planned or bought for it any more. %s and %s %s. Not ended, and collected all the "
-        "same, being paid for: %s.",
-        key,
-        plural(done.rows, "row"),
-        plural(done.contacts, "contact"),
-        "removed" if config.remove_data else "kept",
-        plural(done.batches_not_ended, "batch", "batches"),
-    )
+    context.log.info(str(done))
 
 
 @dg.job(

@@ -52,8 +52,8 @@ def missing_files(work: Workplace) -> Finding:
     found = missing(work.ledger, look(work.data))
     return Finding(
         count=len(found),
-        says=f"No longer in the input folder: {plural(len(found), 'file')}. What is on its way is collected, and "
-        "contacts stay.",
+        says=f"No longer in the input folder: {plural(len(found), 'file')}. What is on its way is collected, and what "
+        "was found stays.",
         sample=tuple(found[:SAMPLE]),
         advice="Put the file back, or retire it with retire_company_file_job.",
     )

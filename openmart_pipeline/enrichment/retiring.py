@@ -10,17 +10,36 @@ from openmart_pipeline.enrichment import holdings, steps
 from openmart_pipeline.enrichment.ledger import plans, retirement
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
-    """What was done with a file's data, and what of it is still on its way."""
+    """What was done with a file's data, and what of it is still on its way; as text, a person's answer."""
 
-    contacts: int  # rows of contacts that the file had when it was retired
-    rows: int  # rows of the file, kept and set aside
+    key: str
+    is_data_removed: bool
+    rows: int  # of the file, kept and set aside
+    contacts: int
     copies_removed: int
     batches_not_ended: int  # collected into the ledger all the same; unknown ones wait for a person
     is_in_input_folder: bool  # the user's own file, which is never touched
+
+    def __str__(self) -> str:
+        """Say it in a few sentences."""
+        rows, contacts = plural(self.rows, "row"), plural(self.contacts, "contact")
+        said = [f"{self.key} is retired: nothing is read, planned or bought for it any more."]
+        if self.is_data_removed:
+            copies = plural(self.copies_removed, "stored copy", "stored copies")
+            said.append(f"Removed: {rows}, {contacts}, {copies}. What was paid for stays in the ledger.")
+        else:
+            said.append(f"Kept: {rows} and {contacts}.")
+        if self.batches_not_ended:
+            batches = plural(self.batches_not_ended, "batch", "batches")
+            said.append(f"{batches} not ended: collected as ever, being paid for.")
+        if self.is_in_input_folder:
+            said.append("The file itself is still in the input folder, which is yours.")
+        return " ".join(said)
 
 
 def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) -> Retired:
@@ -45,8 +64,10 @@ def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) 
             removed += 1
     steps.publish(work)
     return Retired(
-        contacts=contacts,
+        key=key,
+        is_data_removed=remove_data,
         rows=rows,
+        contacts=contacts,
         copies_removed=removed,
         batches_not_ended=retirement.batches_not_ended(work.ledger).get(key, 0),
         is_in_input_folder=_is_there(work, key),
