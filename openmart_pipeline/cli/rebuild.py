@@ -11,7 +11,7 @@ from rich.progress import Progress
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import new_run_id, workplace
-from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment import rebuilding
 
 
 @click.command()
@@ -29,7 +29,7 @@ def rebuild(environment: Mapping[str, str]) -> None:
             def on_file(_key: str, done: int, files: int) -> None:
                 bars.update(bar, completed=done, total=files)
 
-            failed = steps.rebuild(work, run_id=new_run_id(), on_file=on_file)
+            failed = rebuilding.rebuild(work, run_id=new_run_id(), on_file=on_file)
         results().print(harmless(f"Rebuilt and published: {work.warehouse.published_path}."))
     if failed:
         raise Refusal("Not rebuilt: " + " ".join(failed), Exit.WAITS)

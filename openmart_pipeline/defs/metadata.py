@@ -13,6 +13,7 @@ import dagster as dg
 
 from openmart_pipeline.defs.lineage import Lineage
 from openmart_pipeline.enrichment.contents import held
+from openmart_pipeline.enrichment.identifiers import without_identifiers
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.warehouse import data_dictionary
 
@@ -79,8 +80,10 @@ def numbers(counts: Mapping[str, float | None]) -> Metadata:
 
 
 def texts(sentences: Mapping[str, str | None]) -> Metadata:
-    """Return our own sentences, under `openmart/`; empty ones are left out."""
-    return {f"openmart/{name}": dg.MetadataValue.text(text) for name, text in sentences.items() if text}
+    """Return our own sentences, under `openmart/`; empty ones are left out, and people in any of them."""
+    return {
+        f"openmart/{name}": dg.MetadataValue.text(without_identifiers(text)) for name, text in sentences.items() if text
+    }
 
 
 def listed(counts: Mapping[str, int]) -> str | None:

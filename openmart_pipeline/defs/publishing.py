@@ -12,6 +12,7 @@ import dagster as dg
 from openmart_pipeline.defs.under_way import unfinished
 from openmart_pipeline.enrichment.ledger import loads
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 PUBLISHING_JOBS = ("plan_company_files_job", "collect_contacts_job")
 PUBLISH_JOB = "publish_contacts_job"
@@ -33,8 +34,8 @@ def left_to_others(instance: dg.DagsterInstance, run: dg.DagsterRun, work: Workp
     if not others or not 0 <= age_s < PUBLISH_EVERY_S:
         return None
     return (
-        f"left to {others:,} runs that end later: the file was published {age_s:.0f} s ago, and is at most once in "
-        f"{PUBLISH_EVERY_S} s while several end"
+        f"left to {plural(others, 'run')} ending later: the file was published {age_s:.0f} s ago, and is published "
+        f"once in {PUBLISH_EVERY_S} s while several end"
     )
 
 

@@ -1,7 +1,7 @@
 """A plan in the making: a file's companies become questions, each asked once and as wide as any row asks.
 
 Lives here: columns of companies to columns of asks and of `enrichment_plan`. Pure: no input or output.
-Imports `asked_once`, `questions`, `question_settings`, `prices`, `text_columns` and the words of `plan`.
+Imports `asked_once`, `frame_traces`, `questions`, `question_settings`, `prices`, `text_columns`, the words of `plan`.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openmart_pipeline.enrichment.asked_once import DIGEST_BYTES, AskedOnce, DraftPart, Flags, Numbers, of_company
+from openmart_pipeline.enrichment.frame_traces import as_hints
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DETAILS, DUPLICATE, SUPPRESSED
 from openmart_pipeline.enrichment.prices import PriceTable
@@ -132,7 +133,7 @@ class Draft:
             {
                 "source_row": companies["source_row"],
                 "domain": companies["domain"],
-                "company_name": companies["company_name"],
+                "company_name": as_hints(companies["company_name"]),
                 **{part: place.dictionary_encode() for part, place in zip(PLACE_PARTS, places, strict=True)},
                 "version": version if settings.version is None else pc.fill_null(version, settings.version),
                 "max_k": pc.fill_null(companies["max_k"], settings.max_k),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from openmart_pipeline.enrichment.findings import SAMPLE, Finding
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 RECENT = dt.timedelta(days=7)  # so long a change is shown; then it is what is usual
 ENOUGH = 20  # objects: of fewer nobody can say what is usual
@@ -55,7 +56,7 @@ def drifted_answers(work: Workplace) -> Finding:
     usual = ", ".join(seen.undocumented()[:SAMPLE])
     return Finding(
         count=len(changes),
-        says=f"{len(changes):,} keys came into the answers or left them in the last {RECENT.days} days.",
+        says=f"{plural(len(changes), 'key')} came into the answers or left them in the last {RECENT.days} days.",
         all_clear=f"Not documented, and in task_results.raw alone: {usual}." if usual else "All keys are documented.",
         sample=tuple(changes[:SAMPLE]),
         advice="Nothing is lost: task_results.raw holds what came. Where a documented key is gone, its columns stay "

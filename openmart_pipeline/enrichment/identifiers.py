@@ -94,3 +94,10 @@ def identifiers_in_text(text: str) -> Iterator[tuple[Identifier, str]]:
             value = normal(written)
             if value is not None:
                 yield Identifier(kind, value), written
+
+
+def without_identifiers(text: str) -> str:
+    """Return the text with `[email]`, `[phone]` or `[linkedin]` where one stands: for logs and histories."""
+    for identifier, written in list(identifiers_in_text(text)):
+        text = text.replace(written, f"[{identifier.kind}]")
+    return text

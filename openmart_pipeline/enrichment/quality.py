@@ -13,6 +13,7 @@ from openmart_pipeline.enrichment.contact_fields import PLAIN_EMAIL, PLAIN_EMAIL
 from openmart_pipeline.enrichment.findings import SAMPLE, Finding
 from openmart_pipeline.enrichment.ledger import review
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 ENOUGH = 20  # answers or addresses: of fewer a rate says nothing
 FAR_BELOW = 0.5  # of the other files' median: worth a look, whatever the floor
@@ -130,9 +131,9 @@ def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, ad
     median = statistics.median(rates.values()) if rates else None
     return Finding(
         count=len(low),
-        says=f"{len(low):,} of {len(rates):,} files have a {what} below {floor:.0%} ({setting}) or below "
+        says=f"{len(low):,} of {plural(len(rates), 'file')} with a {what} below {floor:.0%} ({setting}) or below "
         f"{FAR_BELOW:.0%} of the other files' median.",
-        all_clear=f"{len(rates):,} files have {ENOUGH} or more to judge by"
+        all_clear=f"{plural(len(rates), 'file')} with {ENOUGH} or more to judge by"
         + ("." if median is None else f"; the median {what} is {median:.0%}."),
         sample=tuple(low[:SAMPLE]),
         advice=advice,
@@ -151,7 +152,7 @@ def malformed_emails(work: Workplace) -> Finding:
     bad = sorted(contact_id for email, contact_id in rows if normal_email(email) != email)
     return Finding(
         count=len(bad),
-        says=f"{len(bad):,} e-mail addresses in contacts are not well-formed.",
+        says=f"{plural(len(bad), 'address', 'addresses')} in contacts without the syntax of one.",
         sample=tuple(bad[:SAMPLE]),
         advice="Materialize contacts for their files, or run `openmart-pipeline rebuild`: free.",
     )
@@ -179,7 +180,8 @@ def invented_contacts(work: Workplace) -> Finding:
     count = sum(contacts for _, contacts in strangers)
     return Finding(
         count=count,
-        says=f"{count:,} contacts are from {len(strangers):,} batches that are none of the ledger's.",
+        says=f"{plural(count, 'contact')} from {plural(len(strangers), 'batch', 'batches')} that the ledger does not "
+        "know.",
         sample=tuple(str(tracking_id) for tracking_id, _ in strangers[:SAMPLE]),
         advice="Run `openmart-pipeline rebuild`: contacts are then made from the ledger's own answers. If it stays, "
         "the ledger was put back from an older copy: `openmart-pipeline ledger verify`.",

@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -54,7 +54,6 @@ __all__ = [
     "plan_questions",
     "poll",
     "publish",
-    "rebuild",
     "reload",
     "take_companies",
 ]
@@ -295,13 +294,13 @@ def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
     """
     if is_retired(work.ledger, key) and plans.current_plan(work.ledger, key) is None:
         return LoadCounts(answers=0)
-    loaded = _load_answers(work, key, run_id)
+    loaded = load_answers(work, key, run_id)
     loads.note_answers_loaded(work.ledger, key, loaded.plan_id, loaded.seq)
     return loaded.counts
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class AnswersLoaded:
     """What was put into the warehouse, and up to which event of the ledger."""
 
     plan_id: str
@@ -309,7 +308,13 @@ class _Loaded:
     counts: LoadCounts
 
 
-def _load_answers(work: Workplace, key: str, run_id: str) -> _Loaded:
+def load_answers(work: Workplace, key: str, run_id: str) -> AnswersLoaded:
+    """Do what `load_contacts` does, and leave it to the caller to tell the ledger.
+
+    Raises:
+        FileRefused: the file has no plan, or the copy it was made from is gone.
+
+    """
     plan = plans.current_plan(work.ledger, key)
     if plan is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it first.")
@@ -325,7 +330,7 @@ def _load_answers(work: Workplace, key: str, run_id: str) -> _Loaded:
         loaded_seq=seq,
         suppression=work.suppressions.current(),
     )
-    return _Loaded(plan.plan_id, seq, counts)
+    return AnswersLoaded(plan.plan_id, seq, counts)
 
 
 def _load_plan_again(work: Workplace, plan: Plan) -> None:
@@ -394,38 +399,3 @@ def _refuse_without_files(work: Workplace) -> None:
             f"({', '.join(lost[:_NAMED])}). Analysts still read the database before. Make it anew from the ledger, at "
             "no cost: `openmart-pipeline rebuild`."
         )
-
-
-def rebuild(
-    work: Workplace, *, run_id: str, on_file: Callable[[str, int, int], None] = lambda _key, _done, _files: None
-) -> list[str]:
-    """Make the warehouse anew from the ledger and the file copies, and publish it; return what could not be.
-
-    Built beside the old one, which is used by everybody else until the new one is whole; so is the published one.
-    `on_file` hears of each file when it is in: its name, how many are done, of how many.
-    """
-    files = [row.partition_key for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
-    loaded: dict[str, _Loaded] = {}
-    failed: dict[str, str] = {}
-    with work.warehouse.made_anew() as fresh:
-        for done, key in enumerate(files, start=1):
-            try:
-                loaded[key] = _load_answers(replace(work, warehouse=fresh), key, run_id)
-            except FileRefused as error:
-                failed[key] = str(error)
-            on_file(key, done, len(files))
-    for key, made in loaded.items():
-        _catch_up(work, key, made, run_id)
-    for key in failed:
-        loads.note_given_up(work.ledger, key)
-    publish(work)
-    return list(failed.values())
-
-
-def _catch_up(work: Workplace, key: str, made: _Loaded, run_id: str) -> None:
-    """Load a file again that somebody else planned or loaded, into the old warehouse, while the new one was made."""
-    now = plans.partition(work.ledger, key)
-    if now is not None and (now.current_plan_id != made.plan_id or now.loaded_seq > made.seq):
-        load_contacts(work, key, run_id=run_id)
-    else:
-        loads.note_answers_loaded(work.ledger, key, made.plan_id, made.seq)

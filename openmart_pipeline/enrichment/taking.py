@@ -12,6 +12,7 @@ import pandas as pd
 
 from openmart_pipeline.enrichment.companies import CompanyFile, FileReport
 from openmart_pipeline.enrichment.frame_traces import without_traces
+from openmart_pipeline.enrichment.identifiers import without_identifiers
 from openmart_pipeline.enrichment.input_files import FileVersion
 from openmart_pipeline.enrichment.inventory import record_refusal
 from openmart_pipeline.enrichment.ledger import loads, plans
@@ -65,8 +66,9 @@ def take_companies(
         taken = load_companies(work, version, reading, on_event)
     except FileRefused as refused:
         told = f" It was read as a person said: {reading}." if str(reading) else ""
-        record_refusal(work.ledger, version, f"{refused}{told}")
-        raise FileRefused(f"{refused}{told}") from None
+        sentence = without_identifiers(f"{refused}{told}")  # it goes into histories that forget nothing
+        record_refusal(work.ledger, version, sentence)
+        raise FileRefused(sentence) from refused
     loads.note_rows_loaded(work.ledger, key)
     return taken
 

@@ -11,6 +11,7 @@ from openmart_pipeline.enrichment.findings import SAMPLE, Finding
 from openmart_pipeline.enrichment.ledger import loads, review, standing
 from openmart_pipeline.enrichment.ledger.review import OpenWork
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 UNATTENDED_AFTER = dt.timedelta(hours=3)  # ten thousand batches take two hours to be asked about one after the other
 
@@ -24,11 +25,12 @@ def unattended(work: Workplace) -> Finding:
     oldest = min((file.since for file in waiting), default=None)
     return Finding(
         count=len(neglected),
-        says=f"Nobody has looked for over {UNATTENDED_AFTER // dt.timedelta(hours=1)} hours after: {len(neglected):,} "
-        "things below.",
+        says=f"Nobody has looked after {plural(len(neglected), 'thing')} for over "
+        f"{UNATTENDED_AFTER // dt.timedelta(hours=1)} hours.",
         all_clear="Nothing waits: everything bought is answered or given up."
         if oldest is None
-        else f"{questions:,} questions of {len(waiting):,} files wait for an answer, the oldest since {_utc(oldest)}.",
+        else f"{plural(questions, 'question')} of {plural(len(waiting), 'file')} waiting for an answer, the oldest "
+        f"since {_utc(oldest)}.",
         sample=tuple([*neglected, *map(_line, waiting)][:SAMPLE]),
         advice="Is batch_readiness_sensor on, the daemon running, the key set? Without Dagster: run "
         "`openmart-pipeline collect`. All of it is free, and nothing is lost meanwhile.",
@@ -47,7 +49,8 @@ def _neglected(work: Workplace, waiting: list[OpenWork], before: dt.datetime) ->
         if file.poll_due_at is not None and file.poll_due_at < before:
             yield f"{file.partition_key}: Openmart was to be asked again at {_utc(file.poll_due_at)}"
         elif file.ready_at is not None and file.ready_at < before and not is_collecting:
-            yield f"{file.partition_key}: answers of {file.ready:,} batches can be read since {_utc(file.ready_at)}"
+            batches = plural(file.ready, "batch", "batches")
+            yield f"{file.partition_key}: the answers of {batches} can be read since {_utc(file.ready_at)}"
     if not is_collecting and collected_at is not None:
         for key in standing.due_for_loading(work.ledger):
             yield f"{key}: answers were read up to {_utc(collected_at)} and are not in its contacts"
@@ -58,8 +61,8 @@ def _neglected(work: Workplace, waiting: list[OpenWork], before: dt.datetime) ->
 
 def _line(file: OpenWork) -> str:
     ready = f", {file.ready:,} of them ready" if file.ready else ""
-    batches = f"{file.batches:,} batches{ready}"
-    return f"{file.partition_key}: {file.questions:,} questions in {batches}, since {_utc(file.since)}"
+    batches = f"{plural(file.batches, 'batch', 'batches')}{ready}"
+    return f"{file.partition_key}: {plural(file.questions, 'question')} in {batches}, since {_utc(file.since)}"
 
 
 def _utc(moment: dt.datetime) -> str:

@@ -222,9 +222,9 @@ def test_rates_below_the_floors_of_the_settings_name_the_file_and_the_setting(wo
         world.environment[setting] = "1"
         red = world.check_now(name)
         assert (green.passed, red.passed) == (True, False), name
-        assert green.description.startswith("1 files have 20 or more to judge by; the median")
+        assert green.description.startswith("1 file with 20 or more to judge by; the median")
         assert setting in red.description
-        assert red.metadata["openmart/sample"].value[0].startswith("accounts.csv: ")
+        assert red.metadata["openmart/sample"].value.startswith("accounts.csv: ")
 
 
 def test_what_waits_is_told_while_it_is_attended_and_turns_yellow_when_nobody_is_there(make_world):
@@ -237,9 +237,9 @@ def test_what_waits_is_told_while_it_is_attended_and_turns_yellow_when_nobody_is
     alone = world.check_now("nothing_waits_unattended")
 
     assert (attended.passed, alone.passed) == (True, False)
-    assert "6 questions of 1 files wait for an answer, the oldest since 20" in attended.description
-    assert "6 questions in 1 batches, since 20" in attended.metadata["openmart/sample"].value[0]
-    assert "Openmart was to be asked again at" in alone.metadata["openmart/sample"].value[0]
+    assert "6 questions of 1 file waiting for an answer, the oldest since 20" in attended.description
+    assert "6 questions in 1 batch, since 20" in attended.metadata["openmart/sample"].value
+    assert "Openmart was to be asked again at" in alone.metadata["openmart/sample"].value
     assert "openmart-pipeline collect" in alone.description
 
 
@@ -254,7 +254,7 @@ def test_what_was_loaded_hours_ago_and_is_not_published_is_named(complete):
     red = complete.check_now("nothing_waits_unattended")
 
     assert not red.passed
-    assert "published database lacks" in red.metadata["openmart/sample"].value[0]
+    assert "published database lacks" in red.metadata["openmart/sample"].value
 
 
 def test_the_checks_change_nothing(complete):

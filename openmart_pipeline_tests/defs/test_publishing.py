@@ -50,7 +50,7 @@ def test_of_files_that_finish_together_the_last_copies_for_all(planned, work):
     published_ago(work, 0)
     before = work.warehouse.published_generation()
     first = shown(planned.collect(KEYS[0]), "published_database")["published"]
-    assert first.startswith("left to 1 runs that end later")
+    assert first.startswith("left to 1 run ending later")
     assert work.warehouse.published_generation() == before
     planned.instance.report_run_canceled(other)  # its place is taken by a run of ours
     assert shown(planned.collect(KEYS[1]), "published_database")["published"] == "now"

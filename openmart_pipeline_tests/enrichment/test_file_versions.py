@@ -8,6 +8,7 @@ import pytest
 from openmart_pipeline.enrichment import findings, forgetting, steps
 from openmart_pipeline.enrichment.identifiers import identifier_of
 from openmart_pipeline.enrichment.reading import Reading
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.shared_companies import buy_in_three_files
@@ -71,7 +72,7 @@ def test_a_new_version_buys_what_is_new_marks_what_left_and_keeps_every_contact(
     promises_kept(work)
     lineage = "SELECT count(*) FROM lineage JOIN left_rows USING (input_file, source_row, file_sha256, fingerprint)"
     assert work.warehouse.query(lineage)[0][0] == sum(after.values())
-    assert steps.rebuild(work, run_id="rebuild") == [], "and it is the same when the warehouse is made anew"
+    assert rebuild(work, run_id="rebuild") == [], "and it is the same when the warehouse is made anew"
     assert contacts(work) == after
     assert len(left(work)) == 5
 
@@ -128,7 +129,7 @@ def test_how_a_file_is_read_is_kept_for_its_next_versions_and_is_part_of_the_pla
     company_file(work.data.path, "a.csv", ["a.com,b.com", "c.com,d.com"], header="Website,Homepage")
     planned(work, key)
     assert work.warehouse.query(asked) == [("b.com",), ("d.com",)]
-    assert steps.rebuild(work, run_id="rebuild") == []
+    assert rebuild(work, run_id="rebuild") == []
     assert work.warehouse.query(asked) == [("b.com",), ("d.com",)]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import loads, plans
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.warehouse import WarehouseOutdated
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
@@ -72,20 +73,20 @@ def test_a_warehouse_that_lost_its_files_is_not_published_and_rebuild_brings_the
     with pytest.raises(WarehouseOutdated, match=r"lacks 1 of the files.*b\.csv.*openmart-pipeline rebuild"):
         steps.publish(work)
     assert published_contacts(work) == before
-    assert steps.rebuild(work, run_id="r") == []
+    assert rebuild(work, run_id="r") == []
     assert published_contacts(work) == before
 
 
 def rebuild_and_die(data_dir: Path) -> None:
     with at_work(data_dir, NOWHERE) as (work, _buyer):
-        steps.rebuild(work, run_id="r", on_file=lambda _key, _done, _files: os.kill(os.getpid(), signal.SIGKILL))
+        rebuild(work, run_id="r", on_file=lambda _key, _done, _files: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def test_a_rebuild_killed_halfway_changes_nothing_and_the_next_one_is_whole(work: Workplace, data_dir: Path) -> None:
     before = work.warehouse.query("SELECT contact_id FROM contacts ORDER BY 1")
     assert exit_code_of(rebuild_and_die, data_dir) == -signal.SIGKILL
     assert work.warehouse.query("SELECT contact_id FROM contacts ORDER BY 1") == before
-    assert steps.rebuild(work, run_id="r") == []
+    assert rebuild(work, run_id="r") == []
     assert work.warehouse.query("SELECT contact_id FROM contacts ORDER BY 1") == before
     assert not [path.name for path in data_dir.iterdir() if path.name.endswith("rebuilding")]
 
@@ -95,7 +96,7 @@ def test_what_others_plan_while_it_is_rebuilt_is_in_the_new_one(work: Workplace)
         if key == "b.csv":
             planned(work, "a.csv", titles=("CFO",))
 
-    steps.rebuild(work, run_id="r", on_file=plan_meanwhile)
+    rebuild(work, run_id="r", on_file=plan_meanwhile)
     plan = plans.current_plan(work.ledger, "a.csv")
     assert plan is not None
     assert work.warehouse.plan_id("a.csv") == plan.plan_id
@@ -106,7 +107,7 @@ def test_what_others_plan_while_it_is_rebuilt_is_in_the_new_one(work: Workplace)
 def test_a_file_whose_copy_is_gone_is_named_once_and_the_others_are_published(work: Workplace) -> None:
     sha256 = work.warehouse.company_file_sha256("a.csv")
     (work.data.files / str(sha256)).unlink()
-    [said] = steps.rebuild(work, run_id="r")
+    [said] = rebuild(work, run_id="r")
     assert "a.csv" in said
     assert list(published_contacts(work)) == ["b.csv"]
     steps.load_contacts(work, "b.csv", run_id="r")

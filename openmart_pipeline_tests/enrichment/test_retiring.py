@@ -7,6 +7,7 @@ import pytest
 from openmart_pipeline.enrichment import findings, inventory, retiring, steps
 from openmart_pipeline.enrichment.ledger import plans, standing
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Workplace
@@ -39,7 +40,7 @@ def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_re
         ):
             with pytest.raises(FileRefused, match="is retired"):
                 act()
-        assert steps.rebuild(work, run_id="rebuild") == []
+        assert rebuild(work, run_id="rebuild") == []
         assert rows_of(work, key) == before
         assert inventory.mark_missing(work.ledger, inventory.look(work.data)) == []
 
@@ -48,7 +49,7 @@ def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_re
         assert rows_of(work, key) == dict.fromkeys(before, 0)
         assert rows_of(work, other)["contacts"] > 0
         assert steps.load_contacts(work, key, run_id="run").answers == 0
-        assert steps.rebuild(work, run_id="rebuild") == []
+        assert rebuild(work, run_id="rebuild") == []
         assert rows_of(work, key) == dict.fromkeys(before, 0)
         assert findings.disagreements(work).keeps_promise
 

@@ -8,6 +8,7 @@ import pytest
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
@@ -35,6 +36,8 @@ def test_a_copy_is_filled_from_what_is_owned_and_a_new_version_buys_only_what_is
         assert planned(work, key).quote.to_buy == 3
         steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
         assert_accounts_agree(work, shop.simulator, since=shop.since)
+        rebuild(work, run_id="rebuild")
+        assert work.warehouse.coverage(copy).keys() <= {"found", "nothing_found"}
     assert [batch["total"] for batch in shop.charged] == [5, 3]
 
 

@@ -18,6 +18,7 @@ from openmart_pipeline.enrichment.forgetting import NotForgotten
 from openmart_pipeline.enrichment.identifiers import Identifier, Kind, identifier_of
 from openmart_pipeline.enrichment.ledger import erasure, schema
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
 from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
@@ -193,7 +194,7 @@ def test_an_answer_on_its_way_is_kept_without_the_person(tmp_path: Path, simulat
 def test_a_rebuild_does_not_bring_the_person_back(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with after_a_run(tmp_path, simulator) as (work, _buyer, person):
         forgetting.forget(work, None, [person.identifier], **WHO)
-        steps.rebuild(work, run_id="r")
+        rebuild(work, run_id="r")
         assert traces(tmp_path, *person.needles) == []
 
 
