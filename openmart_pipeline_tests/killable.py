@@ -124,13 +124,13 @@ class HeardWarehouse(Warehouse):
         super().__init__(data.warehouse, data.published)
         self._steps = steps
 
-    def replace_companies(self, input_file: str, file_sha256: str, chunks: Any) -> Any:
-        counts = super().replace_companies(input_file, file_sha256, self._half("companies", chunks))
+    def replace_companies(self, input_file: str, file_sha256: str, chunks: Any, **more: Any) -> Any:
+        counts = super().replace_companies(input_file, file_sha256, self._half("companies", chunks), **more)
         self._steps("companies_committed")
         return counts
 
-    def replace_plan(self, input_file: str, plan_id: str, chunks: Any) -> None:
-        super().replace_plan(input_file, plan_id, self._half("plan", chunks))
+    def replace_plan(self, input_file: str, plan_id: str, chunks: Any, **more: Any) -> None:
+        super().replace_plan(input_file, plan_id, self._half("plan", chunks), **more)
         self._steps("plan_committed")
 
     def replace_answers(self, input_file: str, answers: Any, **more: Any) -> Any:
