@@ -6,7 +6,7 @@ Imports both.
 
 from importlib import resources
 
-from openmart_pipeline.enrichment.report.charts import WIDE, Bar, Column, bars, columns, safe
+from openmart_pipeline.enrichment.report.charts import HALF, WIDE, Bar, Column, bars, columns, safe
 from openmart_pipeline.enrichment.report.numbers import STATUSES, FileLine, Headline, ReportNumbers
 
 _WORDS = {
@@ -114,8 +114,8 @@ def _coverage(numbers: ReportNumbers) -> str:
     ]
     seen = [status for status in STATUSES if any(line.by_status.get(status) for line in numbers.files)]
     legend = "".join(f'<li><i class="{status}"></i>{_WORDS[status]}</li>' for status in seen)
-    chart = f'<div class="scroll">{bars(lines, describes="Coverage by file", width=WIDE)}</div>'
-    drawn = f'{chart}<ul class="legend">{legend}</ul>' if lines else _NOTHING
+    drawings = "".join(bars(lines, describes="Coverage by file", width=width) for width in (WIDE, HALF))
+    drawn = f'<div class="either">{drawings}</div><ul class="legend">{legend}</ul>' if lines else _NOTHING
     return _section(
         "Coverage by file", "What became of each row; at the right, rows with a contact.", drawn, is_wide=True
     )
