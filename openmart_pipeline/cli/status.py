@@ -48,6 +48,7 @@ def status(environment: Mapping[str, str]) -> None:
         _files(screen, work)
         _batches(screen, work)
         _spent(screen, settings, work)
+        _overdue(screen, work)
         show_unknown(screen, work)
         _last_decision(screen, work)
 
@@ -109,6 +110,26 @@ def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
     made.add_row("in all", count(so_far.in_total), count(settings.credits_total))
     made.add_row("not spent: owned when planned", count(review.credits_not_spent(work.ledger)), "")
     screen.print(made)
+
+
+def _overdue(screen: Console, work: Workplace) -> None:
+    batches = review.batches_unmended(work.ledger, BatchState.STUCK)
+    if not batches:
+        return
+    columns = ("batch", "file", "tasks", "credits", "submitted", "Openmart's id")
+    made = table("Stuck: bought, and not ended within the age limit", columns, numbers_from=2)
+    for batch in batches:
+        made.add_row(
+            str(batch.batch_no),
+            harmless(batch.partition_key),
+            count(batch.tasks),
+            count(batch.reserved_credits),
+            f"{batch.submitted_at or batch.intent_at:%Y-%m-%d %H:%M:%S}Z",
+            harmless(batch.vendor_batch_id),
+        )
+    screen.print(made)
+    screen.print("Name the ids to Openmart: what ends after all is collected at no cost.")
+    screen.print("Given up, to be bought again and paid again:   openmart-pipeline unknown release BATCH... --why ...")
 
 
 def _last_decision(screen: Console, work: Workplace) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
-from openmart_pipeline.cli.screen import harmless, results, table
+from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.status import show_unknown
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import settling
@@ -96,11 +96,7 @@ def history(environment: Mapping[str, str], batch_nos: tuple[int, ...]) -> None:
         if not events:
             results().print("Nothing was decided so far." if not batch_nos else "No such batch in this ledger.")
             return
-        made = table("History (UTC)", ("when", "batch", "file", "what", "who", "why"), numbers_from=6)
-        for event in events:
-            made.add_row(
-                f"{event.at:%Y-%m-%d %H:%M:%S}",
-                str(event.batch_no),
-                *(harmless(text) for text in (event.partition_key, event.what, event.actor, event.reason or "")),
-            )
-        results().print(made)
+        for one in events:
+            why = f": {one.reason}" if one.reason else ""
+            said = f"batch {one.batch_no} of {one.partition_key} {one.what}, by {one.actor}{why}"
+            results().print(harmless(f"{one.at:%Y-%m-%d %H:%M:%S}Z  {said}"))

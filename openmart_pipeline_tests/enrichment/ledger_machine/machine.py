@@ -48,6 +48,7 @@ ENDS = (
     "another's id",
 )
 SLIPS = ("none", "none", "none", "somebody else's", "another of ours")
+AFTER = ("at once", "its sender ended", "its sender ended, and minutes", "its sender ended, and minutes")
 HEARS = ("ready", "ready", "not yet", "too old", "too old", "gone", "gone three times", "gone three times")
 BUDGETS = ({}, {}, {"in_total": 120}, {"per_day": 60}, {"per_run": 80})  # a question costs 3 to 33 at most
 
@@ -206,7 +207,7 @@ class LedgerMachine(History):
 
     # A person
 
-    @event(2, by=process, number="mostly_in_doubt", slip=st.sampled_from(SLIPS))
+    @event(3, by=process, number="mostly_in_doubt", slip=st.sampled_from(SLIPS))
     def a_person_adopts(self, by: int, number: int, slip: str) -> None:
         """Under the id that support found, or by a slip under another that looks as good."""
         batch = self.now.batches[number]
@@ -229,14 +230,14 @@ class LedgerMachine(History):
         ):  # fmt: skip
             self.has_an_id(number)
 
-    @event(2, by=process, number="mostly_in_doubt", vouches=st.booleans(), waits=st.booleans())
-    def a_person_releases(self, by: int, number: int, vouches: bool, waits: bool) -> None:
+    @event(3, by=process, number="mostly_in_doubt", vouches=st.booleans(), after=st.sampled_from(AFTER))
+    def a_person_releases(self, by: int, number: int, vouches: bool, after: str) -> None:
         """Refused while an answer may still come; a stuck batch has had its answer."""
         flight, ledger = self.flights[number], self.desks[by].ledger
         batch = flight.claim.batch
-        if waits:
-            if batch.owner_id in self.alive:
-                self.dies(flight.process, is_created=False, journaled=False, is_mistaken=False)
+        if after != "at once" and batch.owner_id in self.alive:
+            self.dies(flight.process, is_created=False, journaled=False, is_mistaken=False)
+        if after == "its sender ended, and minutes":
             self.clock.move(minutes=3)
         may_hear = batch.owner_id in self.alive or batch.intent_at <= self.clock() <= batch.deadline_at
         if self.moves(
