@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.ledger import collecting, holding, moves, owed, plans, sending
+from openmart_pipeline.enrichment.ledger import collecting, holding, moves, owed, plans, retirement, sending
 from openmart_pipeline.enrichment.ledger.collecting import FOREIGN, Ended, Stray
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
@@ -110,9 +110,15 @@ class LedgerMachine(History):
 
     @event(key=st.sampled_from(FILES), state=st.sampled_from(("active", "missing", "retired")))
     def a_file_goes_or_comes_back(self, key: str, state: str) -> None:
-        if key in self.file_states:
-            plans.set_partition_state(self.desks[0].ledger, key, state)
-            self.file_states[key] = state
+        if key not in self.file_states:
+            return
+        ledger, said = self.desks[0].ledger, {"who": "a person", "why": "the list is old"}
+        if state == "retired":
+            retirement.retire(ledger, key, remove_data=False, **said)
+        elif self.file_states[key] == "retired":
+            retirement.bring_back(ledger, key, **said)
+        plans.set_partition_states(ledger, {key: state} if state != "retired" else {})
+        self.file_states[key] = state
 
     @event(
         5, by=process, plan="mostly_owing", run_id=st.sampled_from(("monday", "tuesday")),
