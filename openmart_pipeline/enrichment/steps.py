@@ -86,7 +86,7 @@ def plan_questions(
     The same file, settings and prices are the same plan; a plan that asks anew is always a new one.
 
     Raises:
-        FileRefused: its companies were not taken yet.
+        FileRefused: its companies were not taken yet, or somebody else planned it meanwhile.
 
     """
     refuse_retired(work, key)
@@ -97,7 +97,10 @@ def plan_questions(
     moves.lose_orphans(work.ledger)  # what a dead process was sending is no longer on its way: the quote says so
     draft = _draft(work, key, settings)
     plan_id = _same_or_new_plan(work, key, (sha256, reading), settings, draft, on_event)
-    plans.make_current(work.ledger, plan_id, reading=reading)
+    if not plans.make_current(work.ledger, plan_id, reading=reading):
+        raise FileRefused(
+            f"Another run planned {key!r} meanwhile, with what was there later: look at its quote. Nothing was bought."
+        )
     _load_plan(work, key, plan_id, draft)
     loads.note_rows_loaded(work.ledger, key)
     quote = _quote(work, key, plan_id, draft)

@@ -107,6 +107,25 @@ def test_a_replaced_plan_is_not_bought(tmp_path: Path) -> None:
             desk.claim(old)
 
 
+def test_of_two_plans_written_at_once_the_one_begun_last_is_bought_and_asks_all_it_should(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        plans.register(desk.ledger, "a.csv")
+        first, second = (
+            plans.write_plan(
+                desk.ledger, "a.csv", file_sha256=sha256, config="{}", digest=sha256, prices="", wanted=asks(sha256, 3)
+            )
+            for sha256 in ("one", "two")
+        )
+        for plan_id in (second, first):
+            assert plans.make_current(desk.ledger, plan_id) is (plan_id == second)
+            current = plans.current_plan(desk.ledger, "a.csv")
+            assert current is not None
+            assert current.plan_id == second
+            assert desk.standing(current) == {Standing.TO_BUY: 3}
+        third = desk.plan("a.csv", asks("three", 2))
+        assert desk.standing(third) == {Standing.TO_BUY: 2}
+
+
 @pytest.mark.parametrize("state", [TaskState.FOUND, TaskState.EMPTY, *BAD_ENDS])
 def test_nothing_that_ended_is_owed_again_by_itself(tmp_path: Path, state: TaskState) -> None:
     """A backfill over everything, at any time, buys nothing that has ended."""

@@ -207,11 +207,14 @@ def set_quote(ledger: Ledger, plan_id: str, *, quote: str, credits_: float | Non
         )
 
 
-def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) -> None:
+def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) -> bool:
     """Let the plan be the one that is bought, of a file read like that; its predecessors' asks are removed.
 
     What the last plan bought and this one does not ask is kept in `left_asks`: its contacts stay. A buyer in the middle
     of the old plan stops at its next claim. The file is due for loading again.
+
+    Returns False, and changes nothing, where a plan that was begun later is current already: it has removed the asks
+    that were written here until then, so that this one would be bought in part and look whole.
     """
     with ledger.write() as connection:
         plan = connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).mappings().one()
@@ -221,7 +224,13 @@ def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) ->
             .one()
         )
         if last["current_plan_id"] == plan_id:
-            return
+            return True
+        begun = sa.select(sa.literal_column("plans.rowid", sa.Integer))  # in the order begun, by no clock
+        mine = connection.execute(begun.where(plans.c.plan_id == plan_id)).scalar_one()
+        theirs = connection.execute(begun.where(plans.c.plan_id == last["current_plan_id"])).scalar()
+        if theirs is not None and theirs > mine:
+            connection.execute(asks.delete().where(asks.c.plan_id == plan_id))
+            return False
         left.leave(ledger, connection, last, plan_id)
         connection.execute(
             partitions.update()
@@ -230,9 +239,10 @@ def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) ->
         )
         ledger.record(connection, "plan", partition_key=plan["partition_key"], plan_id=plan_id)
         older = sa.select(plans.c.plan_id).where(
-            plans.c.partition_key == plan["partition_key"], plans.c.plan_id != plan_id
+            plans.c.partition_key == plan["partition_key"], sa.literal_column("plans.rowid") < mine
         )
         connection.execute(asks.delete().where(asks.c.plan_id.in_(older)))
+        return True
 
 
 def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes) -> None:
