@@ -237,7 +237,7 @@ def test_a_file_that_left_turns_a_check_yellow_and_green_again_when_it_is_retire
     ticks.tick()
     check = world.check("companies", "no_input_file_is_missing")
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert check.metadata["openmart/sample"].value == ["leads.csv"]
+    assert check.metadata["openmart/sample"].value == "leads.csv"
     _retire(world, "leads.csv")
     ticks.tick()
     assert world.check("companies", "no_input_file_is_missing").passed
