@@ -150,6 +150,12 @@ def test_the_call_list_has_valid_mobiles_first_and_no_invalid_number(warehouse: 
     ]
 
 
+def test_a_number_listed_twice_for_a_person_is_called_the_same_at_every_look(warehouse: Warehouse) -> None:
+    twice = [phone("+12015550101", kind) for kind in ("VOIP", "LANDLINE", "TOLL_FREE")]
+    load(warehouse, answer("company2.com owner", raw=body(person("Jane", None, *twice))))
+    assert warehouse.query("SELECT phone, phone_line_type FROM call_list") == [("+12015550101", "LANDLINE")]
+
+
 def test_a_person_found_for_two_questions_is_called_once_and_a_shared_number_names_both(warehouse: Warehouse) -> None:
     desk = phone("+12015550100", "LANDLINE")
     ann = person("Ann", None, desk, linkedin_url="linkedin.com/in/ann")

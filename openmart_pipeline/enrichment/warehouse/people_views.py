@@ -141,7 +141,7 @@ SELECT call_order, number.e164 AS phone, number.region AS phone_region, number.l
        company_domain, company_name, email, linkedin_url, contact_id, input_file, fetched_at
 FROM ranked
 QUALIFY row_number() OVER (
-    PARTITION BY person_id, number.e164 ORDER BY call_order, fetched_at DESC, contact_id) = 1
+    PARTITION BY person_id, number.e164 ORDER BY call_order, fetched_at DESC, contact_id, number.line_type) = 1
 ORDER BY call_order, company_domain, full_name, phone
 """  # noqa: S608  our own text
 

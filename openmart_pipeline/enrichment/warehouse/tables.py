@@ -146,7 +146,7 @@ ENRICHMENT_PLAN = Table(
         Column("domain", TEXT, "Company domain asked about"),
         Column("title", TEXT, "Job title as asked"),
         Column("title_folded", TEXT, "Job title in one case and spacing, as part of the question"),
-        Column("company_name", TEXT, "Sent along as a hint"),
+        Column("company_name", TEXT, "Sent along as a hint; null where it names a person by address, number or page"),
         Column("city", TEXT, "City asked about"),
         Column("state", TEXT, "State or region asked about"),
         Column("country", TEXT, "Country asked about"),
