@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.owed import Standing, standing
-from openmart_pipeline.enrichment.ledger.plans import FAILED_AFTER_PURCHASE, LIMIT_AFTER_REJECTIONS, Lifetimes
+from openmart_pipeline.enrichment.ledger.plans import (
+    FAILED_AFTER_PURCHASE,
+    LIMIT_AFTER_REJECTIONS,
+    Lifetimes,
+    count_of_question,
+    newest_of_question,
+)
 from openmart_pipeline.enrichment.ledger.schema import asks, tasks
 from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
@@ -30,15 +36,8 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
 
     A question that several plans ask counts once. Those on their way, and those in doubt, are none of these.
     """
-    failures, refusals = _times(*FAILED_AFTER_PURCHASE), _times(TaskState.REJECTED)
-    newest = (
-        sa.select(tasks.c.state)
-        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(ENDED_BADLY))
-        .order_by(tasks.c.ended_seq.desc(), tasks.c.task_no.desc())
-        .limit(1)
-        .correlate(asks)
-        .scalar_subquery()
-    )
+    failures, refusals = count_of_question(*FAILED_AFTER_PURCHASE), count_of_question(TaskState.REJECTED)
+    newest = newest_of_question(tasks.c.state, *ENDED_BADLY)
     of_asks = (
         sa.select(
             asks.c.question_id,
@@ -65,12 +64,3 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
             Ending(state=TaskState(state), questions=questions, askable=askable)
             for state, questions, askable in connection.execute(query)
         ]
-
-
-def _times(*states: TaskState) -> sa.ScalarSelect[int]:
-    return (
-        sa.select(sa.func.count())
-        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(states))
-        .correlate(asks)
-        .scalar_subquery()
-    )

@@ -253,9 +253,9 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
     """
     if reask is Reask.NOTHING:
         return
-    newest_end = _newest(tasks.c.state, *ANSWERED, *ENDED_BADLY)
-    rejections = _count_of_question(TaskState.REJECTED)
-    bad_ends = _count_of_question(*FAILED_AFTER_PURCHASE)
+    newest_end = newest_of_question(tasks.c.state, *ANSWERED, *ENDED_BADLY)
+    rejections = count_of_question(TaskState.REJECTED)
+    bad_ends = count_of_question(*FAILED_AFTER_PURCHASE)
     condition = {
         Reask.STALE: _is_stale(ledger, lifetimes),
         Reask.ERRORED: sa.or_(
@@ -278,7 +278,7 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
 
 def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
     """Return the files whose plans would ask something anew with `reask: stale`, the oldest answer first."""
-    oldest = sa.func.min(_newest(tasks.c.ended_at, *ANSWERED))
+    oldest = sa.func.min(newest_of_question(tasks.c.ended_at, *ANSWERED))
     query = (
         sa.select(partitions.c.partition_key)
         .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
@@ -293,15 +293,15 @@ def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
 def _is_stale(ledger: Ledger, lifetimes: Lifetimes) -> sa.ColumnElement[bool]:
     """SQL: the ask's newest end is an answer, and that is past its lifetime."""
     now = ledger.clock()
-    newest_end = _newest(tasks.c.state, *ANSWERED, *ENDED_BADLY)
-    newest_end_at = _newest(tasks.c.ended_at, *ANSWERED)
+    newest_end = newest_of_question(tasks.c.state, *ANSWERED, *ENDED_BADLY)
+    newest_end_at = newest_of_question(tasks.c.ended_at, *ANSWERED)
     return sa.or_(
         sa.and_(newest_end == TaskState.FOUND, newest_end_at < now - lifetimes.found),
         sa.and_(newest_end == TaskState.EMPTY, newest_end_at < now - lifetimes.empty),
     )
 
 
-def _newest(column: sa.Column[T], *states: TaskState) -> sa.ScalarSelect[T]:
+def newest_of_question(column: sa.Column[T], *states: TaskState) -> sa.ScalarSelect[T]:
     """SQL: that column of the ask's task that came to one of these ends last."""
     return (
         sa.select(column)
@@ -334,7 +334,8 @@ def _oldest_first(connection: sa.Connection, plan_id: str) -> None:
     )
 
 
-def _count_of_question(*states: TaskState) -> sa.ScalarSelect[int]:
+def count_of_question(*states: TaskState) -> sa.ScalarSelect[int]:
+    """SQL: how many of the ask's tasks came to one of these ends."""
     return (
         sa.select(sa.func.count())
         .where(tasks.c.question_id == asks.c.question_id, tasks.c.state.in_(states))
