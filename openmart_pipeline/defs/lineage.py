@@ -83,4 +83,5 @@ CONTACTS: Lineage = {
     "company_domain": _of("enrichment_plan", "domain"),
     "company_name": _of("enrichment_plan", "company_name"),
     "requested_title": _of("enrichment_plan", "title"),
+    "has_left": _of("enrichment_plan", "fingerprint"),  # asked once, and no more
 }
