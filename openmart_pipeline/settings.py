@@ -64,7 +64,7 @@ SETTINGS = (
     Setting(
         "OPENMART_PRICE_PER_PHONE",
         "8 credits; third-party notes, unconfirmed; 2026-11",
-        "The same for a phone found. `unknown` for either: then nothing is bought.",
+        "The same for a contact with a phone, however many numbers. `unknown` for either: then nothing is bought.",
     ),
     Setting(
         "OPENMART_PRICE_PER_CREDIT",

@@ -252,7 +252,7 @@ class Collector:
             self.report.oddities += 1
             note = "; ".join(filter(None, [note, *read.oddities[:3]]))
         emails = sum(person.email is not None for person in read.people)
-        phones = sum(len(person.phones) for person in read.people)
+        phones = sum(bool(person.phones) for person in read.people)
         self.report.people += len(read.people)
         self.report.emails += emails
         self.report.phones += phones

@@ -27,7 +27,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
-    """What an e-mail and a phone found cost, in credits, and a credit in dollars; None where unknown.
+    """What an e-mail and a contact's phones cost if found, in credits, and a credit in dollars; None where unknown.
 
     The vendor publishes none of it (API section 5): each price says where it comes from.
     """

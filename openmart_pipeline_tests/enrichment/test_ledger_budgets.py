@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger import plans, sending
+from openmart_pipeline.enrichment.ledger import collecting, plans, sending
+from openmart_pipeline.enrichment.ledger.collecting import Ended
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim
-from openmart_pipeline.enrichment.ledger.states import BatchState
+from openmart_pipeline.enrichment.ledger.states import BatchState, TaskState
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
-from openmart_pipeline.enrichment.questions import Access
-from openmart_pipeline_tests.enrichment.desk import KEY_HASH, Desk, ask, asks, desk_at, price_table
+from openmart_pipeline.enrichment.questions import BOTH, Access
+from openmart_pipeline_tests.enrichment.desk import KEY_HASH, PRICES, Desk, ask, asks, desk_at, price_table
 
 A_TASK = 33.0
 
@@ -75,6 +76,23 @@ def test_what_was_not_found_is_free_to_be_spent_again(tmp_path: Path) -> None:
             desk.answer(desk.submitted(claim))  # settled at 3 credits a task
             bought.append(len(claim.tasks))
         assert bought == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("access", "emails", "phones", "settled"),
+    [(BOTH, 2, 1, 2 * 3 + 8), (BOTH, 7, 7, A_TASK), (Access.EMAIL, 2, 3, 2 * 3), (Access.PHONE, 3, 2, 2 * 8)],
+)
+def test_an_answer_with_more_than_was_asked_for_settles_within_its_reservation(
+    tmp_path: Path, access: Access, emails: int, phones: int, settled: float
+) -> None:
+    with desk_at(tmp_path) as desk:
+        claim = desk.claim(desk.plan("a.csv", asks("a", 1, access=access)))
+        assert claim is not None
+        batch = desk.submitted(claim).batch
+        answer = Ended(claim.tasks[0].tracking_id, TaskState.FOUND, "task", b"{}", None, emails, phones)
+        collecting.store_answers(desk.ledger, [(batch.batch_no, answer)], keep_hold_s=60)
+        assert collecting.settle(desk.ledger, batch, PRICES)
+        assert sending.spent(desk.ledger).in_total == settled
 
 
 def _claim_or_none(desk: Desk, plan: Plan, budget: Budget) -> Claim | None:

@@ -147,7 +147,7 @@ class Vendor:
             asked=asked,
             outcome=outcome,
             emails=sum(1 for person in people if person["email"]),
-            phones=sum(len(phones) for person in people if isinstance(phones := person.get("phones"), list)),
+            phones=sum(1 for person in people if person.get("phones")),
         )
 
     def _poll(self, batch_id: str, hashed: str, now: float) -> Answer:

@@ -27,6 +27,7 @@ from openmart_pipeline.enrichment.ledger.states import (
 )
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.prices import PriceTable
+from openmart_pipeline.enrichment.questions import Access
 
 GONE_POLLS = 3  # a batch the server says it does not know is given up after so many answers ...
 GONE_AFTER = dt.timedelta(days=1)  # ... over at least so long: one bad deploy on their side is no verdict
@@ -41,8 +42,8 @@ class Ended:
     vendor_task_id: str | None
     raw: bytes | None  # the answer exactly as received
     note: str | None
-    emails: int
-    phones: int
+    emails: int  # people with an address
+    phones: int  # people with a number: how many numbers one of them has costs nothing more
 
 
 FOREIGN = "a tracking id of another batch"
@@ -234,8 +235,8 @@ def store_answers(
                     vendor_task_id=sa.bindparam("b_vendor_task_id"),
                     raw=sa.bindparam("b_raw"),
                     note=sa.bindparam("b_note"),
-                    emails=sa.bindparam("b_emails"),
-                    phones=sa.bindparam("b_phones"),
+                    emails=_as_billed("b_emails", Access.EMAIL),
+                    phones=_as_billed("b_phones", Access.PHONE),
                     ended_at=now,
                     ended_seq=seq,
                 ),
@@ -271,6 +272,13 @@ def _kept(answer: Ended | Stray, kept: Kept) -> Ended | Stray:
         return answer
     raw = kept(answer.raw, answer.tracking_id)
     return answer if raw is answer.raw else replace(answer, raw=raw)
+
+
+def _as_billed(found: str, flag: Access) -> sa.ColumnElement[int]:
+    """Count what was found as far as it was asked for: a batch never settles above what was reserved for it."""
+    asked = sa.case((tasks.c.info_access.op("&")(flag.value) > 0, tasks.c.max_k), else_=0)
+    count = sa.bindparam(found, type_=sa.Integer)
+    return sa.case((count > asked, asked), else_=count)
 
 
 def _store_stray(connection: sa.Connection, batch_no: int, stray: Stray, now: dt.datetime) -> None:

@@ -16,7 +16,6 @@ from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.prices import Budget
-from openmart_pipeline.enrichment.questions import Access
 from openmart_pipeline_tests.enrichment.desk import UNLIMITED, Desk
 from openmart_pipeline_tests.enrichment.ledger_machine.events import Ground, restart
 from openmart_pipeline_tests.enrichment.ledger_machine.tables import LEGAL, Row, Tables, nothing_but_polls_changed
@@ -132,11 +131,9 @@ class History(RuleBasedStateMachine):
         return next(holders, None)
 
     def said(self, tracking_id: str, state: TaskState, emails: int, phones: int) -> Ended:
-        """The vendor's answer to a task: what it says first, it says always."""
-        width = next(one.width for one in self.book.purchases if one.tracking_id == tracking_id)
-        is_found = state is TaskState.FOUND
-        emails = min(emails, width.max_k) * (is_found and Access.EMAIL in width.access)
-        phones = min(phones, width.max_k) * (is_found and Access.PHONE in width.access)
+        """The vendor's answer to a task, in it more than was asked at times: what it says first, it says always."""
+        if state is not TaskState.FOUND:
+            emails = phones = 0
         raw = f"{state} {emails} {phones}".encode()
         said = Ended(tracking_id, state, f"task-{tracking_id}", raw, None, emails, phones)
         return self.ends.setdefault(tracking_id, said)

@@ -371,8 +371,7 @@ class LedgerMachine(History):
             self.moves("disown", number, disown, is_allowed=batch.vendor_batch_id == known["vendor_batch_id"])
             return
         collecting.store_answers(ledger, [(number, answer) for answer in (*own, *strays)], keep_hold_s=60)
-        worth = {answer.tracking_id: PRICES.cost(emails=answer.emails, phones=answer.phones) or 0 for answer in own}
-        told = {answer.tracking_id: (_word(answer.state), worth[answer.tracking_id]) for answer in own}
+        told = {answer.tracking_id: (_word(answer.state), answer.emails, answer.phones) for answer in own}
         self.book.answer(number, told, self.clock())
         self.look()
         if is_done:

@@ -44,8 +44,13 @@ class Width:
 
     @property
     def worst_case(self) -> float:
-        emails, phones = Access.EMAIL in self.access, Access.PHONE in self.access
-        return self.max_k * (PER_EMAIL * emails + PER_PHONE * phones)
+        return self.credits(self.max_k, self.max_k)
+
+    def credits(self, emails: int, phones: int) -> float:
+        """What an answer with so much in it counts for: nothing that was not asked for."""
+        asked_emails = self.max_k * (Access.EMAIL in self.access)
+        asked_phones = self.max_k * (Access.PHONE in self.access)
+        return PER_EMAIL * min(emails, asked_emails) + PER_PHONE * min(phones, asked_phones)
 
     def covers(self, other: "Width") -> bool:
         return self.max_k >= other.max_k and other.access in self.access
@@ -192,12 +197,13 @@ class Book:
         if word in (Word.UNSENT, Word.REFUSED):
             self.bills[batch_no].settled = 0
 
-    def answer(self, batch_no: int, answers: dict[str, tuple[Word, float]], now: dt.datetime) -> None:
-        """Write down answers by tracking id, each with the credits it found; what ended before stays."""
+    def answer(self, batch_no: int, answers: dict[str, tuple[Word, int, int]], now: dt.datetime) -> None:
+        """Write down answers by tracking id, each with the e-mails and phones it found; what ended before stays."""
         self.order += 1
         for purchase in self.of_batch(batch_no, Word.OPEN):
             if purchase.tracking_id in answers:
-                purchase.word, purchase.credits_found = answers[purchase.tracking_id]
+                purchase.word, emails, phones = answers[purchase.tracking_id]
+                purchase.credits_found = purchase.width.credits(emails, phones)
                 purchase.order, purchase.at = self.order, now
 
     def is_there_after_all(self, batch_no: int) -> None:
