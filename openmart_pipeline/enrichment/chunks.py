@@ -1,4 +1,4 @@
-"""A batch of text columns becomes two frames: companies to ask about, and rows set aside.
+"""A batch of text columns becomes two tables: companies to ask about, and rows set aside.
 
 Columns are judged as a whole in `text_columns` and `domain_columns`; no files are opened here.
 Imports those and its siblings for single values; `companies` imports it.
@@ -41,12 +41,21 @@ _TYPES = {pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype(na_value=np.n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Consecutive rows of a file: every row that is not blank is in exactly one of the two frames."""
+    """Consecutive rows of a file: every row that is not blank is in exactly one of the two tables."""
 
-    companies: pd.DataFrame
+    kept: pa.Table
     rejected: pd.DataFrame
     blank_rows: int = 0
     repaired_rows: int = 0
+
+    def __len__(self) -> int:
+        """How many rows there are, kept or set aside."""
+        return len(self.kept) + len(self.rejected)
+
+    @property
+    def companies(self) -> pd.DataFrame:
+        """The kept rows as a frame, made anew at every call."""
+        return _frame(self.kept)
 
 
 def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) -> Chunk:
@@ -88,7 +97,7 @@ def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) 
         is_kept[list(verdicts)] = False
         table = table.filter(pa.array(is_kept))
     return Chunk(
-        companies=_frame(table),
+        kept=table,
         rejected=_rejected(batch, choice, verdicts),
         blank_rows=batch.blank_rows,
         repaired_rows=len(batch.repaired),

@@ -5,6 +5,7 @@ Imports `asked_once`, `frame_traces`, `questions`, `question_settings`, `prices`
 """
 
 import hashlib
+from binascii import hexlify
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
@@ -21,7 +22,7 @@ from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DETAILS, DUPLICATE, 
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.question_settings import NO_PLACE, PLACE_PARTS, QuestionSettings
 from openmart_pipeline.enrichment.questions import Access, AskRow, folded
-from openmart_pipeline.enrichment.text_columns import joined, json_text, json_texts, judged
+from openmart_pipeline.enrichment.text_columns import joined, json_text, json_texts, judged, listed
 
 STANDINGS = tuple(Standing)
 OUTCOMES = (*(standing.value for standing in STANDINGS), DUPLICATE, BEYOND_LIMIT, SUPPRESSED)
@@ -66,18 +67,18 @@ class Draft:
             numbers = once.codes[start : start + len(part)][is_first]
             start += len(part)
             asked = self._texts(part, is_first)
-            names = asked["company_name"].to_pylist()
+            names = listed(asked["company_name"])
             yield from map(
                 AskRow,
-                _hex(part.digests.filter(pa.array(is_first))),
-                asked["domain"].to_pylist(),
-                asked["title"].to_pylist(),
-                *(asked[place].cast(pa.string()).to_pylist() for place in PLACE_PARTS),
-                asked["version"].to_pylist(),
+                listed(_hex(part.digests.filter(pa.array(is_first)))),
+                listed(asked["domain"]),
+                listed(asked["title"]),
+                *(listed(asked[place]) for place in PLACE_PARTS),
+                listed(asked["version"]),
                 once.max_k[numbers].tolist(),
                 once.access[numbers].tolist(),
                 [name or once.later_names.get(number) for name, number in zip(names, numbers.tolist(), strict=True)],
-                asked["source_row"].to_pylist(),
+                listed(asked["source_row"]),
             )
 
     def learn(self, standings: Iterable[tuple[str, Standing]]) -> None:
@@ -187,7 +188,7 @@ class Draft:
         places = pa.array(company_of)
         canonical = joined(before.take(places), titles.take(pa.array(title_of)), behind.take(places))
         hashed = partial(hashlib.blake2b, digest_size=DIGEST_BYTES)
-        digests = b"".join([hashed(text).digest() for text in pc.cast(canonical, pa.binary()).to_pylist()])
+        digests = b"".join([hashed(text).digest() for text in listed(pc.cast(canonical, pa.binary()))])
         buffers = [None, pa.py_buffer(digests)]
         return pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(company_of), buffers)
 
@@ -215,7 +216,7 @@ class Draft:
             {
                 "source_row": texts["source_row"],
                 "question_position": np.arange(position, position + len(part)),
-                "fingerprint": pa.array(_hex(part.digests), pa.string()),
+                "fingerprint": _hex(part.digests),
                 "domain": texts["domain"],
                 "title": texts["title"],
                 "title_folded": folded_titles.take(pa.array(part.title_of)),
@@ -262,8 +263,12 @@ def _counted(*columns: Numbers) -> Iterator[tuple[tuple[int, ...], int]]:
         yield tuple(int(value) for value in np.unravel_index(place, shape)), int(counts[place])
 
 
-def _hex(digests: pa.Array) -> list[str]:
-    return [digest.hex() for digest in digests.to_pylist()]
+def _hex(digests: pa.Array) -> pa.Array:
+    """Return the digests as text, all written at once."""
+    written = hexlify(b"".join(listed(digests)))
+    of_one = pa.binary(2 * DIGEST_BYTES)
+    buffers = [None, pa.py_buffer(written)]
+    return pa.FixedSizeBinaryArray.from_buffers(of_one, len(digests), buffers).cast(pa.binary()).cast(pa.string())
 
 
 def _without_blanks(column: pa.ChunkedArray) -> pa.Array:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 
 from openmart_pipeline.enrichment.companies import CompanyFile, FileReport
 from openmart_pipeline.enrichment.frame_traces import without_traces
@@ -91,11 +92,12 @@ def load_companies(
     counted = Counter[str]()
     suppression = work.suppressions.current()
 
-    def chunks() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    def chunks() -> Iterator[tuple[pd.DataFrame | pa.Table, pd.DataFrame]]:
         for chunk in file.chunks():
             counted.update(blank=chunk.blank_rows, repaired=chunk.repaired_rows)
-            on_event("rows_read", 0, len(chunk.companies) + len(chunk.rejected), "")
-            yield without_traces(chunk.companies, suppression), without_traces(chunk.rejected, suppression)
+            on_event("rows_read", 0, len(chunk), "")
+            kept = without_traces(chunk.companies, suppression) if suppression else chunk.kept
+            yield kept, without_traces(chunk.rejected, suppression)
 
     counts = work.warehouse.replace_companies(
         version.partition_key, version.sha256, chunks(), reading=reading.to_json()

@@ -7,7 +7,7 @@ Imports `row_values`; `domain_columns` and `chunks` import it.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from openmart_pipeline.enrichment.row_values import clean_text
 V = TypeVar("V")
 
 _CLEAN = r"^[!-~]+( [!-~]+)*$"  # words of plain signs, one space between them
-_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_CONTROLS = r"[\x00-\x1f]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,18 @@ class Answers(Generic[V]):
         """Return the answers that are whole numbers, one per row, null elsewhere."""
         known = pa.array([said if isinstance(said, int) else None for said in self.distinct], pa.int64())
         return known.take(pa.array(self.codes))
+
+
+def listed(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return the values as Python has them, None for null: what `to_pylist` gives, in a tenth of the time."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.null_count and pa.types.is_integer(column.type):  # numpy would make floats of them
+        return [None] * len(column) if column.null_count == len(column) else list(column.to_pylist())
+    values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return values
 
 
 def judged(column: pa.Array, judge: Callable[[str], V | Rejected | None]) -> Answers[V]:
@@ -80,13 +92,24 @@ def clean_texts(column: pa.Array) -> pa.Array:
 
 def json_texts(column: pa.Array) -> pa.Array:
     """Return every row as a JSON string, quotes included."""
-    needs_escape = pc.match_substring_regex(column, _NEEDS_ESCAPE)
-    escaped = column
-    if pc.any(needs_escape, min_count=0).as_py():
-        some = column.filter(needs_escape)
+    escaped, held = column, _bytes_of(column)
+    if (held == ord('"')).any() or (held == ord("\\")).any():
+        escaped = pc.replace_substring(pc.replace_substring(column, "\\", "\\\\"), '"', '\\"')
+    if held.min(initial=ord(" ")) < ord(" "):
+        has_controls = pc.match_substring_regex(column, _CONTROLS)
+        some = column.filter(has_controls)
         inside = pa.array([json_text(value)[1:-1] for value in some.to_pylist()], pa.string())
-        escaped = pc.replace_with_mask(column, needs_escape, inside)
+        escaped = pc.replace_with_mask(escaped, has_controls, inside)
     return joined('"', escaped, '"')
+
+
+def _bytes_of(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return the bytes of all texts behind each other: most columns have none that needs escaping."""
+    _, ends, held = column.buffers()
+    if not len(column) or held is None:
+        return np.zeros(0, dtype=np.uint8)
+    of_rows = np.frombuffer(ends, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(held, dtype=np.uint8)[of_rows[0] : of_rows[-1]]
 
 
 def joined(*parts: str | pa.Array) -> pa.Array:

@@ -29,6 +29,9 @@ from openmart_pipeline.enrichment.warehouse.times import utc
 
 _OURS = ("input_file", "plan_id", "outcome", "reason")  # written by the load, not by who brings the rows
 _COMPANY_COLUMNS = tuple(column for column in COMPANIES.columns if column.name not in _OURS)
+COMPANY_COLUMNS = tuple(column.name for column in _COMPANY_COLUMNS)
+# What a plan looks at: what the row said besides would be half of the bytes.
+ASKING_COLUMNS = tuple(name for name in COMPANY_COLUMNS if name not in ("line", "website", "other"))
 _REJECTED_COLUMNS = tuple(column for column in REJECTED_ROWS.columns if column.name != "input_file")
 _LEFT_COLUMNS = tuple(column for column in LEFT_ROWS.columns if column.name != "input_file")
 _PLAN_COLUMNS = tuple(column for column in ENRICHMENT_PLAN.columns if column.name not in ("input_file", "plan_id"))
@@ -65,7 +68,7 @@ def replace_companies(
     input_file: str,
     file_sha256: str,
     reading: str,
-    chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
+    chunks: Iterable[tuple[pd.DataFrame | pa.Table, pd.DataFrame]],
     now: dt.datetime,
 ) -> CompanyCounts:
     """Replace the file's rows in `companies` and `rejected_rows`.
@@ -85,9 +88,9 @@ def replace_companies(
             StagedRows(folder / "kept.parquet", _COMPANY_COLUMNS) as kept,
             StagedRows(folder / "rejected.parquet", _REJECTED_COLUMNS) as rejected,
         ):
-            for kept_frame, rejected_frame in chunks:
-                kept.add_frame(kept_frame)
-                rejected.add_frame(rejected_frame)
+            for kept_rows, rejected_rows in chunks:
+                kept.add(kept_rows)
+                rejected.add(rejected_rows)
         with file.writing() as connection:
             _refuse_doubled_rows(connection, kept_path)
             note_file(connection, input_file)
@@ -161,7 +164,9 @@ def _refuse_doubled_rows(connection: duckdb.DuckDBPyConnection, kept_path: str) 
         raise ValueError(f"two companies of the file have the source_row {doubled[0]}: nothing was loaded")
 
 
-def company_tables(file: PrivateFile, input_file: str, chunk_rows: int) -> Iterator[pa.Table]:
+def company_tables(
+    file: PrivateFile, input_file: str, chunk_rows: int, columns: Sequence[str] = COMPANY_COLUMNS
+) -> Iterator[pa.Table]:
     """Yield the file's kept rows in file order, as they were when the first chunk was asked for.
 
     They are copied out in one short turn, so the caller may take its time, and write to the warehouse
@@ -169,7 +174,7 @@ def company_tables(file: PrivateFile, input_file: str, chunk_rows: int) -> Itera
     """
     with staging_folder(file) as folder:
         copy = folder / "companies.parquet"
-        names = ", ".join(column.name for column in _COMPANY_COLUMNS)
+        names = ", ".join(columns)
         with file.reading() as connection:
             connection.execute(
                 f"COPY (SELECT {names} FROM companies WHERE input_file = $1 AND outcome = 'kept' "  # noqa: S608  our columns
@@ -207,10 +212,7 @@ def replace_plan(
                 staged_left.add_columns({**columns, "left_at": [utc(row.left_at) for row in leaving]})
         with StagedRows(folder / "plan.parquet", _PLAN_COLUMNS) as staged:
             for rows in chunks:
-                if isinstance(rows, pa.Table):
-                    staged.add_table(rows)
-                else:
-                    staged.add_frame(rows)
+                staged.add(rows)
         with file.writing() as connection:
             note_file(connection, input_file)
             connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])

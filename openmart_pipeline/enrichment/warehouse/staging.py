@@ -70,6 +70,18 @@ class StagedRows:
         with _disk_in_words(self.path):
             self._writer.close()
 
+    def add(self, rows: pd.DataFrame | pa.Table) -> None:
+        """Write rows of either kind.
+
+        Raises:
+            ValueError: a column is missing, or its values don't fit its type.
+
+        """
+        if isinstance(rows, pa.Table):
+            self.add_table(rows)
+        else:
+            self.add_frame(rows)
+
     def add_frame(self, frame: pd.DataFrame) -> None:
         """Write a frame's rows; columns beyond ours are left out.
 

@@ -56,20 +56,20 @@ class Warehouse:
         self,
         input_file: str,
         file_sha256: str,
-        chunks: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
+        chunks: Iterable[tuple[pd.DataFrame | pa.Table, pd.DataFrame]],
         *,
         reading: str = "{}",
     ) -> CompanyCounts:
-        """Replace the file's rows by (companies, rejected) frames, in one transaction; `reading` is kept with them."""
+        """Replace the file's rows by (companies, rejected) tables, in one transaction; `reading` is kept with them."""
         return file_loads.replace_companies(self._file, input_file, file_sha256, reading, chunks, self._now())
 
     def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pd.DataFrame]:
         """Yield the file's kept companies in file order; no turn is held while the caller works."""
-        return map(file_loads.companies_frame, self.company_tables(input_file, chunk_rows=chunk_rows))
+        return map(file_loads.companies_frame, file_loads.company_tables(self._file, input_file, chunk_rows))
 
     def company_tables(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pa.Table]:
-        """Yield the same as Arrow tables, which cost nothing to make."""
-        return file_loads.company_tables(self._file, input_file, chunk_rows)
+        """Yield what a plan looks at of the same rows, as Arrow tables, which cost nothing to make."""
+        return file_loads.company_tables(self._file, input_file, chunk_rows, file_loads.ASKING_COLUMNS)
 
     def company_file_sha256(self, input_file: str) -> str | None:
         """Return the version of the file whose rows are loaded; None when it is not."""
