@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from openmart_pipeline.enrichment.ledger import sending
 from openmart_pipeline.enrichment.ledger.collecting import Ended
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
+from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.prices import Budget
@@ -97,6 +98,16 @@ class History(RuleBasedStateMachine):
             place for place, plan in enumerate(self.plans) if self.is_current(plan) and self.book.owed(plan.plan_id)
         ]
         return owing * 4 + [0, len(self.plans) - 1]
+
+    @property
+    def due_again(self) -> list[tuple[int, Reask]]:
+        """Plans by their place in `plans`, each with a `reask` that would ask some of its questions anew."""
+        return [
+            (place, reask)
+            for place, plan in enumerate(self.plans[:3])
+            for reask in Reask
+            if any(self.book.is_asked_anew(one.domain, reask, self.clock()) for one in self.book.plans[plan.plan_id])
+        ]
 
     @property
     def newest_plans(self) -> list[int]:

@@ -76,9 +76,10 @@ class LedgerMachine(History):
 
     # Plans and purchases
 
-    @event(by=process, plan="newest_plans", reask=st.sampled_from((Reask.STALE, Reask.ERRORED, Reask.EXPIRED)))
-    def a_file_is_planned_again(self, by: int, plan: int, reask: Reask) -> None:
+    @event(2, by=process, due="due_again")
+    def a_file_is_planned_again(self, by: int, due: tuple[int, Reask]) -> None:
         """What it asked already, to be asked anew where that is due."""
+        plan, reask = due
         key = self.plans[plan].key
         asked = [(one.domain, one.width) for one in self.book.plans[self.plans[plan].plan_id]]
         self.a_file_is_planned(by, key, asked, reask)

@@ -121,7 +121,7 @@ class Book:
         """Write down a plan; what it asks anew is settled now, once. `numbers`: of the questions, where all else ties."""
         self.order += 1
         wanted = [Wanted(domain, width, place) for place, (domain, width) in enumerate(asks)]
-        anew = [one for one in wanted if self._is_asked_anew(one.domain, reask, now)]
+        anew = [one for one in wanted if self.is_asked_anew(one.domain, reask, now)]
         for one in anew:
             one.anew_after = self.order
             refusals = len(self.of_question(one.domain, Word.REFUSED))
@@ -132,7 +132,8 @@ class Book:
                 one.place = len(wanted) + turn
         self.plans[plan_id] = sorted(wanted, key=lambda one: one.place)
 
-    def _is_asked_anew(self, domain: str, reask: Reask, now: dt.datetime) -> bool:
+    def is_asked_anew(self, domain: str, reask: Reask, now: dt.datetime) -> bool:
+        """Whether a plan made now with that `reask` asks the question anew."""
         ends = self.of_question(domain, *ANSWERED, *BADLY)
         if not ends:
             return False
