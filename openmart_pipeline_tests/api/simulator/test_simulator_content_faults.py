@@ -45,7 +45,7 @@ def test_a_task_comes_to_another_end_and_its_batch_says_the_same(
     assert (status["processing"], status["completed"], status["errored"]) == counts
     assert status["batch_ready"] is is_ready
     emails = sum(bool(person["email"]) for result in good for person in result["data"])
-    phones = sum(len(person["phones"]) for result in good for person in result["data"])
+    phones = sum(bool(person["phones"]) for result in good for person in result["data"])
     assert simulator.account()["credits_charged"] - before == 3 * emails + 8 * phones
 
 
