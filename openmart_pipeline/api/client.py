@@ -6,7 +6,7 @@ Imports the other modules of `api`; the project's other layers import this and `
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -98,7 +98,8 @@ class OpenmartClient:
         try:
             return asyncio.run(post_once(self._transport, body, deadline_s=self._submit_timeout_s))
         except Throttled as error:
-            self._pace.pause(pause_s(error, self._bounds))
+            with suppress(Exception):  # that nothing was created is known: a pace that fails must not hide it
+                self._pace.pause(pause_s(error, self._bounds))
             raise
 
     @asynccontextmanager

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 import click
-import sqlalchemy as sa
 
 from openmart_pipeline.api.errors import OpenmartError
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
@@ -63,12 +62,6 @@ def plain_sentences() -> Iterator[None]:
         raise Refusal(str(error)) from error
     except (LedgerRefused, WarehouseError, OpenmartError) as error:
         raise Refusal(str(error), Exit.STOPPED) from error
-    except sa.exc.OperationalError as error:
-        raise Refusal(
-            f"The ledger could not be read or written ({error.orig}). What is in it is safe; mend that (is the disk "
-            "full, or another process holding it for minutes?), then start again: nothing is bought twice.",
-            Exit.STOPPED,
-        ) from error
     except (KeyboardInterrupt, click.Abort) as error:
         raise Refusal(
             "Interrupted. Whatever was bought or heard is recorded; start again to go on.", Exit.INTERRUPTED

@@ -19,6 +19,7 @@ from openmart_pipeline.enrichment.refusals import FileRefused
 KEY_BYTES_LIMIT = 200  # longer partition keys overflow file names elsewhere in Dagster
 _CHUNK_BYTES = 1 << 20
 _COPY_TRIES = 3
+_CHANGING = "is still being written: try again when it has stopped changing."
 # What Dagster's partition pickers read as syntax, what breaks lines or terminals, and the escape sign itself.
 _ESCAPED = re.compile(r"[%,\[\]|\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\.(?=\.\.)")
 
@@ -135,7 +136,7 @@ class DataFolder:
                 raise FileRefused(f"{partition_key!r} can't be copied: {error.strerror or error}.") from error
             finally:
                 aside.unlink(missing_ok=True)
-        raise FileRefused(f"{partition_key!r} is still being written: try again when it has stopped changing.")
+        raise FileRefused(f"{partition_key!r} {_CHANGING}")
 
     def stored(self, partition_key: str, sha256: str) -> FileVersion | None:
         """Return an earlier version's copy, None when it was removed."""
@@ -153,7 +154,7 @@ class DataFolder:
         """Copy a file from elsewhere into the input folder, written aside and renamed; return its key.
 
         Raises:
-            FileRefused: it can't be read, or its name can't be a key.
+            FileRefused: it can't be read, is still being written, or its name can't be a key.
 
         """
         target = self.input / name
@@ -166,7 +167,10 @@ class DataFolder:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(f".{uuid.uuid4().hex}")
         try:
+            before = _stamp(source)
             shutil.copyfile(source, aside)
+            if _stamp(source) != before:
+                raise FileRefused(f"{str(source)!r} {_CHANGING}")
             aside.replace(target)
         except OSError as error:
             raise FileRefused(f"{str(source)!r} can't be copied to {self.input}: {error.strerror or error}.") from error

@@ -16,7 +16,7 @@ from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger import moves, sending
 from openmart_pipeline.enrichment.ledger.experience import first_poll_s
 from openmart_pipeline.enrichment.ledger.sending import Claim
-from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
 from openmart_pipeline.enrichment.progress import OnEvent
 from openmart_pipeline.enrichment.rules import Stop
 
@@ -124,15 +124,15 @@ class Outcomes:
                 return True
             except sa.exc.IntegrityError:
                 return False
-            except sa.exc.OperationalError as error:
+            except LedgerUnwritable as error:
                 self._on_event(
                     "waiting",
                     claim.batch.batch_no,
                     len(claim.tasks),
                     f"batch {claim.batch.batch_no} is {vendor_batch_id or 'without an id'}, and the ledger can't "
-                    f"record it yet ({error.orig}): free some space and leave this running",
+                    f"record it yet ({error.cause}): free some space and leave this running",
                 )
-                self._on_full_disk(f"The ledger could not be written ({error.orig}). Nothing more is sent.")
+                self._on_full_disk(f"The ledger could not be written ({error.cause}). Nothing more is sent.")
                 time.sleep(self._retry_s)
             else:
                 return True

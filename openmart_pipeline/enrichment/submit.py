@@ -13,8 +13,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
 from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits, Throttled
 from openmart_pipeline.api.models import CreditBalance, Submission, TaskRequest
@@ -24,7 +22,7 @@ from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger import moves, owed, sending
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
-from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
 from openmart_pipeline.enrichment.outcomes import OUTCOME_RETRY_S, Outcomes, SubmitReport
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
@@ -303,8 +301,8 @@ class _Run:
             self.end(Stop.BUDGET, str(reached))
         except PlanStale as stale:
             self.end(Stop.STALE, str(stale))
-        except sa.exc.OperationalError as error:
-            self.end(Stop.DISK, f"The ledger could not be written ({error.orig}): nothing was sent. Free some space.")
+        except LedgerUnwritable as error:
+            self.end(Stop.DISK, f"The ledger could not be written ({error.cause}): nothing was sent. Free some space.")
         else:
             if claim is not None:
                 with self._lock:

@@ -398,6 +398,15 @@ def test_a_throttled_submit_makes_everyone_pause(retry_after: str | None, asked_
     assert pace.asked_s == [paused_s]
 
 
+def test_a_pace_that_fails_does_not_hide_that_nothing_was_created():
+    class _Failing(_Pauses):
+        def pause(self, seconds: float) -> None:
+            raise OSError("the disk is full")
+
+    with ScriptedServer(says(429)) as server, pytest.raises(Throttled):
+        OpenmartClient(server.url, KEY, pace=_Failing()).submit([TASK])
+
+
 # The key, and what must not even be tried
 
 

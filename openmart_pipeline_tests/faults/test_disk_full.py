@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import sqlalchemy as sa
 
 from openmart_pipeline.enrichment import recovery, steps
 from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.ledger.store import LedgerUnwritable
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.warehouse import WarehouseUnwritable
@@ -133,7 +133,7 @@ def test_answers_that_can_not_be_stored_are_read_again_at_no_cost(desk: Desk, sh
         if step == "ids_read":
             disk.fill()
 
-    with pytest.raises(sa.exc.OperationalError):
+    with pytest.raises(LedgerUnwritable, match="disk"):
         desk.collect(on_event=fills_up)
     goes_on_once_there_is_room(desk, shop, disk)
 

@@ -1,5 +1,7 @@
 """F19 to F21: a file that is copied, changed or deleted while its questions are under way."""
 
+import hashlib
+import threading
 import uuid
 from pathlib import Path
 
@@ -39,6 +41,35 @@ def test_a_copy_is_filled_from_what_is_owned_and_a_new_version_buys_only_what_is
         rebuild(work, run_id="rebuild")
         assert work.warehouse.coverage(copy).keys() <= {"found", "nothing_found"}
     assert [batch["total"] for batch in shop.charged] == [5, 3]
+
+
+def test_a_file_that_grows_while_it_is_copied_is_refused_and_taken_whole_once_it_is_complete(tmp_path: Path) -> None:
+    """An upload in the middle: what was copied so far is no version of the file, and is not left behind."""
+    data = DataFolder(tmp_path)
+    data.input.mkdir()
+    file = data.input / "upload.csv"
+    file.write_bytes(b"website\n" + b"company.com\n" * 2_000_000)
+    is_complete = threading.Event()
+
+    def upload() -> None:
+        with file.open("ab", buffering=0) as stream:
+            while not is_complete.is_set():
+                stream.write(b"company.com\n")
+
+    uploading = threading.Thread(target=upload)
+    uploading.start()
+    try:
+        with pytest.raises(FileRefused, match="still being written"):
+            data.version("upload.csv")
+        with pytest.raises(FileRefused, match="still being written"):
+            data.bring_in(file, "brought.csv")
+    finally:
+        is_complete.set()
+        uploading.join()
+    assert (list(data.files.iterdir()), list(data.input.iterdir())) == ([], [file])
+    version = data.version("upload.csv")
+    assert version.path.read_bytes() == file.read_bytes()
+    assert version.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_a_file_that_changed_after_its_quote_is_not_bought(tmp_path: Path, shop: Shop) -> None:

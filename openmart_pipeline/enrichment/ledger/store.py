@@ -29,6 +29,18 @@ class LedgerRefused(Exception):
     """The ledger can't be used as it is; the sentence says why and what to do."""
 
 
+class LedgerUnwritable(LedgerRefused):
+    """The disk is full, or can't be read, or another process kept the ledger to itself for minutes."""
+
+    def __init__(self, cause: BaseException) -> None:
+        """Say what it means for what was bought, and what to do."""
+        super().__init__(
+            f"The ledger could not be read or written ({cause}). What is in it is safe; mend that (is the disk full, "
+            "or another process holding it for minutes?), then start again: nothing is bought twice."
+        )
+        self.cause = str(cause)
+
+
 def utc_now() -> dt.datetime:
     """Return the present instant, aware."""
     return dt.datetime.now(dt.UTC)
@@ -86,17 +98,27 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """One write transaction: alone on the ledger from its first statement, on disk when it ends well."""
+        """One write transaction: alone on the ledger from its first statement, on disk when it ends well.
+
+        Raises:
+            LedgerUnwritable: the disk refused, or nobody let go of the ledger; nothing of it was written.
+
+        """
         # Threads queue here, where the next one starts at once: SQLite's own waiting is sleeping and looking again.
-        with self._turn:
+        with self._turn, _disk_in_words():
             immediate = self._engine.connect().execution_options(openmart_begin="BEGIN IMMEDIATE")
             with immediate as connection, connection.begin():
                 yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One consistent view; never waits for a writer and never makes one wait."""
-        with self._engine.connect() as connection, connection.begin():
+        """One consistent view; never waits for a writer and never makes one wait.
+
+        Raises:
+            LedgerUnwritable: the disk refused.
+
+        """
+        with _disk_in_words(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     def record(
@@ -242,6 +264,14 @@ def _prepare_connection(connection: Any, _record: object) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("openmart_begin", "BEGIN"))
+
+
+@contextmanager
+def _disk_in_words() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise LedgerUnwritable(error.orig or error) from error
 
 
 def _damaged(path: Path, cause: object) -> str:
