@@ -23,7 +23,7 @@ from openmart_pipeline_tests.enrichment.warehouse_children import (
 )
 from openmart_pipeline_tests.enrichment.warehouse_rows import INFO, answer, companies, plan, rejected, warehouse_in
 
-STEPS = ["marked", "checkpointed", "copied", "synced", "cleared", "replaced", "published"]
+STEPS = ["marked", "checkpointed", "copied", "stored", "synced", "cleared", "replaced", "published"]
 
 
 def load_contacts(warehouse: Warehouse, number: int) -> None:
@@ -131,7 +131,7 @@ def test_a_kill_at_any_step_leaves_a_file_that_opens_and_the_next_call_finishes(
     assert [path.name for path in warehouse.published_path.parent.iterdir()] == ["contacts.duckdb"]
 
 
-@pytest.mark.parametrize("step", ["marked", "copied", "cleared", "replaced"])
+@pytest.mark.parametrize("step", ["marked", "copied", "stored", "cleared", "replaced"])
 def test_a_kill_at_a_step_of_the_first_publication_is_made_good(
     warehouse: Warehouse, tmp_path: Path, step: str
 ) -> None:

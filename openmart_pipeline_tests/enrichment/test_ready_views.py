@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from openmart_pipeline.enrichment.warehouse import PublishedInfo, Warehouse
 from openmart_pipeline.enrichment.warehouse.dictionary import dictionary_page
+from openmart_pipeline.enrichment.warehouse.tables import View
+from openmart_pipeline.enrichment.warehouse.views import VIEWS
 from openmart_pipeline_tests.enrichment.warehouse_rows import (
+    INFO,
     NOON,
     answer,
     batch,
@@ -262,3 +266,19 @@ def test_the_dictionary_in_the_docs_is_the_one_the_definitions_make() -> None:
     assert DICTIONARY.read_text(encoding="utf-8") == dictionary_page(), (
         "run: python -m openmart_pipeline.enrichment.warehouse.dictionary > docs/data-dictionary.md"
     )
+
+
+@pytest.mark.parametrize("view", [view for view in VIEWS if view.is_stored], ids=lambda view: view.name)
+def test_a_stored_view_reads_in_the_published_file_as_it_did_when_it_was_published(
+    warehouse: Warehouse, view: View
+) -> None:
+    jane = person("Jane", "jane@company2.com", phone("+12015550104"), phone("+12015550102", "LANDLINE"))
+    role = person("Role", "info@company2.com", phone("+12015550101", valid=None))
+    load(warehouse, answer("company2.com owner", raw=body(role, jane)), answer("company3.com owner", 2, raw=body(jane)))
+    said = warehouse.query(f"FROM {view.name}")
+    warehouse.publish(1, INFO)
+    with duckdb.connect(warehouse.published_path, read_only=True) as connection:
+        stored = connection.execute(f"FROM {view.name}").fetchall()
+    assert len(said) >= 2
+    assert sorted(stored, key=str) == sorted(said, key=str)
+    assert view.name == "people" or stored == said  # the lists have an order

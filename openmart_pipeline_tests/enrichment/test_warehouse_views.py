@@ -227,7 +227,8 @@ def test_the_dictionary_is_what_the_published_database_says_of_itself(warehouse:
                       FROM duckdb_columns() c LEFT JOIN duckdb_tables() t USING (table_name) WHERE NOT c.internal
             """
         ).fetchall()
-    written = [(e.table, e.kind, e.column, e.type, e.comment) for e in data_dictionary()]
+    stored = {"stored view": "table"}
+    written = [(e.table, stored.get(e.kind, e.kind), e.column, e.type, e.comment) for e in data_dictionary()]
     assert sorted(said) == sorted(written)
     assert all(entry.comment for entry in data_dictionary())
 

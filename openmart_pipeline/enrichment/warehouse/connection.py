@@ -25,13 +25,18 @@ from openmart_pipeline.enrichment.warehouse.schema import creation_sql, table_co
 
 # Files of DuckDB 2's own default open in no earlier version; this one opens in 1.4 and everything after.
 STORAGE_VERSION = "v1.4.0"
-_CONFIG = {
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": STORAGE_VERSION,
     "python_enable_replacements": "false",  # a Python variable must never stand in for a table
     "autoinstall_known_extensions": "false",  # nothing is fetched from the network
 }
 LOCK_POLL_S = 0.02  # a turn is held for tens of milliseconds, mostly
 _SIDE_FILES = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a database
+
+
+def connection_config(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+    """Return how every file of ours is opened for writing; `memory_limit` as DuckDB takes it."""
+    return {**_CONFIG, "memory_limit": memory_limit}
 
 
 def remove_side_files(database: Path) -> None:
@@ -141,7 +146,7 @@ class PrivateFile:
 
     def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Open the file; wait while somebody outside the pipeline, a careless analyst, holds it."""
-        config: dict[str, str | bool | int | float | list[str]] = {**_CONFIG, "memory_limit": self.memory_limit}
+        config = connection_config(self.memory_limit)
         give_up_at = time.monotonic() + self.turn_timeout_s
         pause_s = LOCK_POLL_S
         while True:

@@ -15,7 +15,8 @@ Every table and view of the published database `contacts.duckdb`, as the databas
 are stored in it as comments (`SELECT * FROM duckdb_columns()`). Instants are UTC, of the type TIMESTAMP. The page is
 made from the definitions: `python -m openmart_pipeline.enrichment.warehouse.dictionary > docs/data-dictionary.md`.
 
-Views are ready answers; tables are what they are made of.
+Views are ready answers; tables are what they are made of. A stored view is reckoned when the database is published,
+and reads like a table.
 """
 
 

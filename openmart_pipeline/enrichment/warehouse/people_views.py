@@ -35,7 +35,7 @@ CONTACT_PERSONS = View(
 )
 
 # Nearly everybody has one contact and needs no reckoning; for the others the newest of each fact is taken.
-_DIRECTORY = f"""
+_PEOPLE = f"""
 WITH {_KEYED}, several AS MATERIALIZED (
     SELECT person_id FROM keyed GROUP BY person_id HAVING count(*) > 1
 ), newest AS (
@@ -54,32 +54,46 @@ WITH {_KEYED}, several AS MATERIALIZED (
     FROM (SELECT *, {{'at': coalesce(fetched_at, TIMESTAMP '1970-01-01'), 'id': contact_id}} AS recency
           FROM keyed SEMI JOIN several USING (person_id))
     GROUP BY person_id
-), person AS (
-    SELECT person_id, first_name, last_name, full_name, title, email, email_verified, phone, linkedin_url,
-           company_domain, company_name, [input_file] AS input_files, 1::BIGINT AS contacts,
-           submitted_at AS requested_at, fetched_at
-    FROM keyed ANTI JOIN several USING (person_id)
-    UNION ALL
-    SELECT person_id, name.first_name, name.last_name, name.full_name, title, mail.email, mail.verified, phone,
-           linkedin_url, company.domain, company.name, input_files, contacts, requested_at, fetched_at
-    FROM newest
 )
+SELECT person_id, first_name, last_name, full_name, title, email, email_verified, phone, linkedin_url,
+       company_domain, company_name, [input_file] AS input_files, 1::BIGINT AS contacts,
+       submitted_at AS requested_at, fetched_at
+FROM keyed ANTI JOIN several USING (person_id)
+UNION ALL
+SELECT person_id, name.first_name, name.last_name, name.full_name, title, mail.email, mail.verified, phone,
+       linkedin_url, company.domain, company.name, input_files, contacts, requested_at, fetched_at
+FROM newest
+"""  # noqa: S608  our own text
+
+_FACTS = (
+    _PERSON_ID,
+    *CONTACTS.only("first_name", "last_name", "full_name", "title", "email", "email_verified", "phone"),
+    *CONTACTS.only("linkedin_url", "company_domain", "company_name"),
+    Column("input_files", "VARCHAR[]", "Files this person was found for"),
+    Column("contacts", INTEGER, "Rows of contacts that are this person"),
+    Column("requested_at", UTC, "When Openmart was last asked, UTC"),
+    Column("fetched_at", UTC, "When the newest answer was read, UTC"),
+)
+
+PEOPLE = View(
+    "people",
+    "A row is a person as contact_directory shows them, without what changes by the day",
+    _FACTS,
+    _PEOPLE,
+    is_stored=True,
+)
+
+_DIRECTORY = """
 SELECT *, date_diff('day', fetched_at, now() AT TIME ZONE 'UTC') AS age_days,
        coalesce(age_days >= (SELECT max(found_lifetime_days) FROM published_info), false) AS is_due_for_refresh
-FROM person
-"""  # noqa: S608  our own text
+FROM people
+"""
 
 CONTACT_DIRECTORY = View(
     "contact_directory",
     "A row is a person, once over all files: by LinkedIn page, else e-mail, else name and company. Newest facts win",
     (
-        _PERSON_ID,
-        *CONTACTS.only("first_name", "last_name", "full_name", "title", "email", "email_verified", "phone"),
-        *CONTACTS.only("linkedin_url", "company_domain", "company_name"),
-        Column("input_files", "VARCHAR[]", "Files this person was found for"),
-        Column("contacts", INTEGER, "Rows of contacts that are this person"),
-        Column("requested_at", UTC, "When Openmart was last asked, UTC"),
-        Column("fetched_at", UTC, "When the newest answer was read, UTC"),
+        *_FACTS,
         Column("age_days", INTEGER, "Days since then"),
         Column(
             "is_due_for_refresh",
@@ -161,6 +175,7 @@ CALL_LIST = View(
         *CONTACTS.only("contact_id", "input_file", "fetched_at"),
     ),
     _CALLS,
+    is_stored=True,
 )
 
 _MAILS = f"""
@@ -185,4 +200,5 @@ EMAIL_LIST = View(
         *CONTACTS.only("is_role_address", "is_free_mail", "is_other_domain", "contact_id", "input_file", "fetched_at"),
     ),
     _MAILS,
+    is_stored=True,
 )

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
-from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, connection_config, remove_side_files
+from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
 from openmart_pipeline.enrichment.warehouse.nonsense import refuse_nonsense
-from openmart_pipeline.enrichment.warehouse.schema import view_sql
+from openmart_pipeline.enrichment.warehouse.schema import stored_view_sql, view_sql
 from openmart_pipeline.enrichment.warehouse.times import utc
 
 # The duckdb command line opens for writing unless told otherwise, and would leave a log beside the file.
@@ -80,7 +80,7 @@ def publish(
         file.checkpoint()
         on_step("checkpointed")
         try:
-            _replace(file.path, published_path, on_step)
+            _replace(file, published_path, on_step)
         except OSError as error:
             raise WarehouseUnwritable(
                 f"{published_path.name} could not be replaced ({error.strerror or error}). Analysts still "
@@ -90,13 +90,15 @@ def publish(
     return True
 
 
-def _replace(private: Path, published: Path, on_step: Callable[[str], None]) -> None:
+def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None]) -> None:
     published.parent.mkdir(parents=True, exist_ok=True)
     copy = published.with_name(published.name + ".publishing")
-    copy.unlink(missing_ok=True)  # of a killed attempt; read-only, so it can't be written over
+    _discard(copy)  # of a killed attempt; read-only, so it can't be written over
     try:
-        shutil.copyfile(private, copy)
+        shutil.copyfile(file.path, copy)
         on_step("copied")
+        _store_views(copy, file.memory_limit)
+        on_step("stored")
         with copy.open("rb+") as written:
             os.fsync(written.fileno())
         copy.chmod(PUBLISHED_MODE)
@@ -110,13 +112,30 @@ def _replace(private: Path, published: Path, on_step: Callable[[str], None]) -> 
         on_step("replaced")
         remove_side_files(published)
     finally:
-        copy.unlink(missing_ok=True)
+        _discard(copy)
     folder = os.open(published.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
     on_step("published")
+
+
+def _store_views(copy: Path, memory_limit: str) -> None:
+    """Reckon once what everybody will look at, in the copy: the private file changes too often for that."""
+    try:
+        with duckdb.connect(copy, config=connection_config(memory_limit)) as connection:
+            for statement in stored_view_sql():
+                connection.execute(statement)
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise in_words(error, copy.name) from error
+
+
+def _discard(copy: Path) -> None:
+    copy.unlink(missing_ok=True)
+    remove_side_files(copy)
+    shutil.rmtree(copy.with_name(copy.name + ".tmp"), ignore_errors=True)
 
 
 def published_generation(published_path: Path) -> int | None:

@@ -34,13 +34,15 @@ _ARROW_TYPES = {
     ),
 }
 
+STORED_VIEW = "stored view"
+
 
 @dataclass(frozen=True, slots=True)
 class DictionaryEntry:
     """A line of the data dictionary; `column` and `type` are empty for the table or view itself."""
 
     table: str
-    kind: str  # table or view
+    kind: str  # table, view or stored view
     column: str
     type: str
     comment: str
@@ -50,7 +52,7 @@ def data_dictionary() -> list[DictionaryEntry]:
     """Return every table, view and column with its comment, in the order of the definitions."""
     entries: list[DictionaryEntry] = []
     for defined in (*TABLES, *VIEWS):
-        kind = "table" if isinstance(defined, Table) else "view"
+        kind = "table" if isinstance(defined, Table) else STORED_VIEW if defined.is_stored else "view"
         entries.append(DictionaryEntry(defined.name, kind, "", "", defined.comment))
         entries += [DictionaryEntry(defined.name, kind, c.name, c.type, c.comment) for c in defined.columns]
     return entries
@@ -78,8 +80,23 @@ def view_sql() -> Iterator[str]:
     for view in VIEWS:
         yield f"CREATE OR REPLACE VIEW {view.name} AS {view.select}"
     for entry in data_dictionary():
-        comment = entry.comment.replace("'", "''")
-        if entry.column:
-            yield f"COMMENT ON COLUMN {entry.table}.\"{entry.column}\" IS '{comment}'"
-        else:
-            yield f"COMMENT ON {entry.kind.upper()} {entry.table} IS '{comment}'"
+        yield _comment_sql(entry)
+
+
+def stored_view_sql() -> Iterator[str]:
+    """Yield the statements that make tables, of the same names, of the views that are stored."""
+    for view in VIEWS:
+        if view.is_stored:
+            yield f"CREATE TABLE being_stored AS FROM {view.name}"
+            yield f"DROP VIEW {view.name}"
+            yield f"ALTER TABLE being_stored RENAME TO {view.name}"
+    for entry in data_dictionary():
+        if entry.kind == STORED_VIEW:
+            yield _comment_sql(entry, "TABLE")
+
+
+def _comment_sql(entry: DictionaryEntry, kind: str | None = None) -> str:
+    comment = entry.comment.replace("'", "''")
+    if entry.column:
+        return f"COMMENT ON COLUMN {entry.table}.\"{entry.column}\" IS '{comment}'"
+    return f"COMMENT ON {kind or entry.kind.split()[-1].upper()} {entry.table} IS '{comment}'"

@@ -12,6 +12,7 @@ from openmart_pipeline.enrichment.warehouse.people_views import (
     CONTACT_DIRECTORY,
     CONTACT_PERSONS,
     EMAIL_LIST,
+    PEOPLE,
 )
 from openmart_pipeline.enrichment.warehouse.work_views import (
     COMPANIES_WITHOUT_CONTACTS,
@@ -23,6 +24,7 @@ from openmart_pipeline.enrichment.warehouse.work_views import (
 VIEWS = (
     COMPANY_COVERAGE,
     CONTACT_PERSONS,
+    PEOPLE,
     CONTACT_DIRECTORY,
     BEST_CONTACTS,
     CALL_LIST,
