@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses: a simulator, and the command line in this process."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
+gc.set_threshold(LOOK_FOR_CYCLES_AFTER)  # as the commands do: a tenth of the tests' time
 settings.register_profile("claims", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no claim is a speed
 settings.load_profile("claims")
 
