@@ -34,11 +34,6 @@ LOCK_POLL_S = 0.02  # a turn is held for tens of milliseconds, mostly
 _SIDE_FILES = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a database
 
 
-def connection_config(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
-    """Return how every file of ours is opened for writing; `memory_limit` as DuckDB takes it."""
-    return {**_CONFIG, "memory_limit": memory_limit}
-
-
 def remove_side_files(database: Path) -> None:
     """Remove what a session left beside a database that is about to be replaced or discarded."""
     for suffix in _SIDE_FILES:
@@ -58,6 +53,7 @@ class PrivateFile:
         self.turn_timeout_s = turn_timeout_s
         self.memory_limit = memory_limit
         self._is_prepared = False
+        self._engine: duckdb.DuckDBPyConnection | None = None
         self._lock = filelock.FileLock(path.with_name(path.name + ".lock"), poll_interval=LOCK_POLL_S)
 
     @contextlib.contextmanager
@@ -134,24 +130,55 @@ class PrivateFile:
     @contextlib.contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            # What a killed process spilled; the lock says that nobody else is using it.
-            shutil.rmtree(self.path.with_name(self.path.name + ".tmp"), ignore_errors=True)
             if not self._is_prepared or not self.path.exists():  # once: asking for all columns takes 15 ms
-                with contextlib.closing(self._opened(read_only=False)) as connection:
+                with self.attached(self.path, read_only=False) as connection:
                     self._prepare(connection)
-            with contextlib.closing(self._opened(read_only=read_only)) as connection:
+            with self.attached(self.path, read_only=read_only) as connection:
                 yield connection
         except duckdb.Error as error:
             raise in_words(error, self.path.name) from error
 
-    def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Open the file; wait while somebody outside the pipeline, a careless analyst, holds it."""
-        config = connection_config(self.memory_limit)
+    @contextlib.contextmanager
+    def attached(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Attach this file, or a copy of it, to an engine that outlives the turn; for a caller whose turn it is.
+
+        Starting an engine takes twenty times as long as attaching a file. It lets go of the file at the end, so that
+        the next turn may be anybody's.
+        """
+        spilled = self.path.with_name(self.path.name + ".tmp")
+        shutil.rmtree(spilled, ignore_errors=True)  # by a killed process; the lock says that nobody else is using it
+        if self._engine is None:
+            config = {**_CONFIG, "memory_limit": self.memory_limit, "temp_directory": str(spilled)}
+            self._engine = duckdb.connect(config=config)
+        connection = self._engine.cursor()
+        try:
+            self._attach(connection, path, read_only=read_only)
+            yield connection
+            connection.execute("USE memory")
+            connection.execute("DETACH warehouse")
+        except BaseException:
+            connection.close()
+            self._stop_engine()  # whatever state it is in
+            raise
+        connection.close()
+        if spilled.exists():
+            self._stop_engine()  # it would remove the folder at a time of its own choosing: in another's turn
+
+    def _stop_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
+        """Attach a file; wait while somebody outside the pipeline, a careless analyst, holds it."""
+        quoted = str(path).replace("'", "''")
+        how = " (READ_ONLY)" if read_only else ""
         give_up_at = time.monotonic() + self.turn_timeout_s
         pause_s = LOCK_POLL_S
         while True:
             try:
-                return duckdb.connect(self.path, read_only=read_only, config=config)
+                connection.execute(f"ATTACH '{quoted}' AS warehouse{how}")
+                break
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise
@@ -163,6 +190,7 @@ class PrivateFile:
                     ) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 1.0)
+        connection.execute("USE warehouse")
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the tables of a new file, also where a kill left one without; refuse one with other tables."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, connection_config, remove_side_files
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
 from openmart_pipeline.enrichment.warehouse.nonsense import refuse_nonsense
 from openmart_pipeline.enrichment.warehouse.schema import stored_view_sql, view_sql
@@ -97,7 +97,7 @@ def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None])
     try:
         shutil.copyfile(file.path, copy)
         on_step("copied")
-        _store_views(copy, file.memory_limit)
+        _store_views(file, copy)
         on_step("stored")
         with copy.open("rb+") as written:
             os.fsync(written.fileno())
@@ -121,10 +121,10 @@ def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None])
     on_step("published")
 
 
-def _store_views(copy: Path, memory_limit: str) -> None:
+def _store_views(file: PrivateFile, copy: Path) -> None:
     """Reckon once what everybody will look at, in the copy: the private file changes too often for that."""
     try:
-        with duckdb.connect(copy, config=connection_config(memory_limit)) as connection:
+        with file.attached(copy, read_only=False) as connection:
             for statement in stored_view_sql():
                 connection.execute(statement)
             connection.execute("CHECKPOINT")
@@ -135,7 +135,6 @@ def _store_views(copy: Path, memory_limit: str) -> None:
 def _discard(copy: Path) -> None:
     copy.unlink(missing_ok=True)
     remove_side_files(copy)
-    shutil.rmtree(copy.with_name(copy.name + ".tmp"), ignore_errors=True)
 
 
 def published_generation(published_path: Path) -> int | None:
