@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from openmart_pipeline.enrichment.warehouse import Warehouse
+from openmart_pipeline.enrichment.warehouse.schema import data_dictionary
 from openmart_pipeline_tests.enrichment.warehouse_children import (
     CONTEXT,
     PATIENCE_S,
@@ -217,3 +218,23 @@ def test_publishing_in_two_processes_at_once_ends_with_one_whole_file(warehouse:
     assert [child.exitcode for child in children] == [0, 0, 0, 0]
     assert warehouse.published_generation() in {1, 2, 3}
     assert contacts(warehouse.published_path) == 3
+
+
+def test_views_and_comments_of_an_earlier_version_are_made_anew_before_they_are_published(
+    warehouse: Warehouse,
+) -> None:
+    """Also in a file that says nothing of what its views were made from."""
+    warehouse.publish(1, INFO)
+    with duckdb.connect(warehouse.path) as connection:
+        connection.execute("CREATE OR REPLACE VIEW best_contacts AS SELECT 'old' AS company_domain")
+        connection.execute("DROP MACRO views_made_from")
+    load_contacts(warehouse, 4)
+    warehouse.publish(2, INFO)
+    expected = {(entry.column, entry.comment) for entry in data_dictionary() if entry.table == "best_contacts"}
+    with duckdb.connect(warehouse.published_path, read_only=True) as connection:
+        said = connection.execute(
+            "SELECT '', comment FROM duckdb_views() WHERE view_name = 'best_contacts' "
+            "UNION ALL SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'best_contacts'"
+        ).fetchall()
+        leftovers = connection.execute("SELECT function_name FROM duckdb_functions() WHERE NOT internal").fetchall()
+    assert (set(said), leftovers) == (expected, [])

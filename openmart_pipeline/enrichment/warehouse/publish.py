@@ -17,7 +17,7 @@ import duckdb
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
 from openmart_pipeline.enrichment.warehouse.nonsense import refuse_nonsense
-from openmart_pipeline.enrichment.warehouse.schema import stored_view_sql, view_sql
+from openmart_pipeline.enrichment.warehouse.schema import stored_view_sql, view_sql, views_are_current
 from openmart_pipeline.enrichment.warehouse.times import utc
 
 # The duckdb command line opens for writing unless told otherwise, and would leave a log beside the file.
@@ -57,10 +57,13 @@ def publish(
     with file.turn():
         if _is_out(file, published_path, generation):
             return False
+        with file.reading() as connection:
+            has_views = views_are_current(connection)
         with file.writing() as connection:
             refuse_nonsense(connection)
-            for statement in view_sql():
-                connection.execute(statement)
+            if not has_views:
+                for statement in view_sql():
+                    connection.execute(statement)
             connection.execute("DELETE FROM published_info")
             connection.execute(
                 "INSERT INTO published_info BY NAME SELECT ? AS publication_id, ? AS generation, ? AS "
