@@ -19,6 +19,11 @@ settings.register_profile("claims", deadline=None, suppress_health_check=[Health
 settings.load_profile("claims")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that start whole programs: they are the longest, and nobody should wait for one at the end."""
+    items.sort(key=lambda item: "flow" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def _one_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
     with SimulatorProcess(tmp_path_factory.mktemp("simulator")) as process:

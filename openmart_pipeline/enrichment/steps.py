@@ -97,14 +97,16 @@ def plan_questions(
     moves.lose_orphans(work.ledger)  # what a dead process was sending is no longer on its way: the quote says so
     draft = _draft(work, key, settings)
     plan_id = _same_or_new_plan(work, key, (sha256, reading), settings, draft, on_event)
+    draft.learn(owed.standings(work.ledger, plan_id))
+    quote = _quote(work, key, plan_id, draft)
+    # Before it is current: another run may buy the current plan at any moment, and buys none without a quote.
+    plans.set_quote(work.ledger, plan_id, quote=quote.to_json(), credits_=quote.worst_case_credits)
     if not plans.make_current(work.ledger, plan_id, reading=reading):
         raise FileRefused(
             f"Another run planned {key!r} meanwhile, with what was there later: look at its quote. Nothing was bought."
         )
     _load_plan(work, key, plan_id, draft)
     loads.note_rows_loaded(work.ledger, key)
-    quote = _quote(work, key, plan_id, draft)
-    plans.set_quote(work.ledger, plan_id, quote=quote.to_json(), credits_=quote.worst_case_credits)
     plan = plans.current_plan(work.ledger, key)
     assert plan is not None
     return Planned(plan=plan, quote=quote, settings=settings)
@@ -154,7 +156,6 @@ def _told(asks: Iterator[AskRow], on_event: OnEvent) -> Iterator[AskRow]:
 
 
 def _load_plan(work: Workplace, key: str, plan_id: str, draft: Draft) -> None:
-    draft.learn(owed.standings(work.ledger, plan_id))
     work.warehouse.replace_plan(key, plan_id, draft.rows(), left=left.left_rows(work.ledger, key))
 
 
@@ -343,6 +344,7 @@ def _load_plan_again(work: Workplace, plan: Plan) -> None:
         raise FileRefused(f"The copy that {plan.partition_key!r} was planned from is gone: plan the file again.")
     load_companies(work, version, planned_reading(work, plan.partition_key))
     draft = _draft(work, plan.partition_key, QuestionSettings.from_json(plan.config))
+    draft.learn(owed.standings(work.ledger, plan.plan_id))
     _load_plan(work, plan.partition_key, plan.plan_id, draft)
 
 

@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
-from openmart_pipeline_tests.money import assert_accounts_agree, assert_each_task_is_in_one_place
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    assert_each_task_is_in_one_place,
+    at_work,
+    company_file,
+    planned,
+)
 
 
 @pytest.fixture
@@ -73,3 +80,28 @@ def test_two_collecting_runs_at_once_read_and_store_each_answer_once(desks: list
     assert (len(read), set(read.values())) == (24, {1})
     assert_accounts_agree(one, shop.simulator, since=shop.since)
     assert_each_task_is_in_one_place(one)
+
+
+def test_whoever_buys_while_a_file_is_planned_again_finds_a_plan_with_its_quote(tmp_path: Path, shop: Shop) -> None:
+    """Two runs of one file: the second's plan takes the first's place before the first has bought."""
+    key = company_file(tmp_path, "a.csv", [f"quoted-{number}.com" for number in range(40)])
+    is_planned = threading.Event()
+    unquoted = []
+    with at_work(tmp_path, shop.url) as (work, _), at_work(tmp_path, shop.url) as (other, _):
+        planned(work, key)
+
+        def plan_again() -> None:
+            try:
+                for max_k in (1, 2, 3, 4):
+                    planned(other, key, max_k=max_k)
+            finally:
+                is_planned.set()
+
+        def look() -> None:
+            while not is_planned.is_set():
+                plan = plans.current_plan(work.ledger, key)
+                if plan is None or plan.quote is None:
+                    unquoted.append(plan)
+
+        at_once(plan_again, look)
+    assert unquoted == []

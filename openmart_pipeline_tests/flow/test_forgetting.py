@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,10 +71,14 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorPro
 def after_a_run(
     data_dir: Path, simulator: SimulatorProcess, **settings: str
 ) -> Iterator[tuple[Workplace, Buyer, Person]]:
-    """A file's contacts, bought and published, and one person among them."""
-    company_file(data_dir, KEY, DOMAINS)
+    """A file's contacts, bought and published, and one person among them; bought once for all tests of a simulator."""
+    bought = simulator.state.with_name("bought")
+    if not bought.exists():
+        company_file(bought, KEY, DOMAINS)
+        with at_work(bought, simulator.url) as (work, buyer):
+            whole_run(work, buyer, KEY)
+    shutil.copytree(bought, data_dir, dirs_exist_ok=True)
     with at_work(data_dir, simulator.url, **settings) as (work, buyer):
-        whole_run(work, buyer, KEY)
         yield work, buyer, pick(work)
 
 
