@@ -54,7 +54,7 @@ def read_with_pandas(path: Path) -> int:
 
 def read_as_companies(path: Path) -> int:
     """Return the rows kept, having read every chunk and kept none in memory."""
-    from openmart_pipeline.enrichment.companies import CompanyFile  # noqa: PLC0415 - as above
+    from openmart_pipeline.enrichment.intake.companies import CompanyFile  # noqa: PLC0415 - as above
 
     return sum(len(chunk.kept) for chunk in CompanyFile(path, path.name).chunks())
 

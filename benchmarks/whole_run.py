@@ -1,6 +1,6 @@
 """`openmart-pipeline run` against the plain script, and against the time that the limits alone dictate.
 
-`python benchmarks/whole_run.py [--companies 10000] [--rounds 3] [--paced 2000]`. Whole processes, in turn, on
+`python benchmarks/whole_run.py [--companies 10000] [--rounds 3] [--paced 10000]`. Whole processes, in turn, on
 simulators of their own; the ratio is what counts, the seconds are this machine's.
 """
 
@@ -113,7 +113,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--paced", type=int, default=2_000)
+    parser.add_argument("--paced", type=int, default=10_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if given.companies:

@@ -24,8 +24,8 @@ import httpcore  # noqa: F401  with what is below: what each child would otherwi
 import uvloop  # noqa: F401
 from anyio._backends import _asyncio  # noqa: F401
 
-from openmart_pipeline.enrichment.domains import plain_suffixes, suffix_set
 from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.intake.domains import plain_suffixes, suffix_set
 from openmart_pipeline.enrichment.ledger.store import Clock
 from openmart_pipeline.enrichment.warehouse import Warehouse
 from openmart_pipeline_tests.money import at_work, whole_run

@@ -75,6 +75,17 @@ def test_the_ledger_and_the_warehouse_do_not_know_each_other() -> None:
     assert offenders(below("enrichment/ledger"), "openmart_pipeline.enrichment.warehouse") == []
 
 
+def test_whoever_changes_how_files_are_read_needs_to_know_nothing_else() -> None:
+    inside = ("openmart_pipeline.enrichment.intake", "openmart_pipeline.enrichment.refusals")
+    known = {
+        f"{name_of(path)} imports {module}"
+        for path in below("enrichment/intake")
+        for module in imported(path)
+        if module.startswith("openmart_pipeline.") and not module.startswith(inside)
+    }
+    assert known == set()
+
+
 def test_the_simulator_shares_nothing_with_what_it_judges() -> None:
     inside = "openmart_pipeline.api.simulator"
     shared = [

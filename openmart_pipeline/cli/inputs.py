@@ -15,8 +15,8 @@ from openmart_pipeline.cli.options import Choices
 from openmart_pipeline.cli.progress import intake_shown
 from openmart_pipeline.cli.screen import remarks
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.companies import SUFFIXES, CompanyFile, FileRefused
 from openmart_pipeline.enrichment.input_files import partition_key_of, path_of
+from openmart_pipeline.enrichment.intake.companies import SUFFIXES, CompanyFile, FileRefused
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.steps import CompaniesTaken, Workplace
 

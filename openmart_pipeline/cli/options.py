@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from openmart_pipeline.cli.exits import Refusal
+from openmart_pipeline.enrichment.intake.reading import Reading
 from openmart_pipeline.enrichment.question_settings import QuestionSettings, laid_over
-from openmart_pipeline.enrichment.reading import Reading
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -16,10 +16,10 @@ from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment import forgetting, holdings
-from openmart_pipeline.enrichment.forgetting import Forgotten, NotForgotten
-from openmart_pipeline.enrichment.identifiers import Identifier, identifier_of
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
+from openmart_pipeline.enrichment.people import forgetting, holdings
+from openmart_pipeline.enrichment.people.forgetting import Forgotten, NotForgotten
+from openmart_pipeline.enrichment.people.identifiers import Identifier, identifier_of
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings

@@ -11,7 +11,7 @@ import dagster as dg
 
 from openmart_pipeline.defs.metadata import Metadata, listed, numbers, of_file, texts
 from openmart_pipeline.defs.quote import plain
-from openmart_pipeline.enrichment.identifiers import identifiers_in_text
+from openmart_pipeline.enrichment.people.identifiers import identifiers_in_text
 from openmart_pipeline.enrichment.steps import CompaniesTaken, Workplace
 from openmart_pipeline.enrichment.warehouse import RowOutcome
 

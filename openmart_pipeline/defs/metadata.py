@@ -13,7 +13,7 @@ import dagster as dg
 
 from openmart_pipeline.defs.lineage import Lineage
 from openmart_pipeline.enrichment.contents import held
-from openmart_pipeline.enrichment.identifiers import without_identifiers
+from openmart_pipeline.enrichment.people.identifiers import without_identifiers
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.warehouse import data_dictionary
 

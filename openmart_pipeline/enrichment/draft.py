@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openmart_pipeline.enrichment.asked_once import DIGEST_BYTES, AskedOnce, DraftPart, Flags, Numbers, of_company
-from openmart_pipeline.enrichment.frame_traces import as_hints
+from openmart_pipeline.enrichment.intake.text_columns import joined, json_text, json_texts, judged, listed
 from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.people.frame_traces import as_hints
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DETAILS, DUPLICATE, SUPPRESSED
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.question_settings import NO_PLACE, PLACE_PARTS, QuestionSettings
 from openmart_pipeline.enrichment.questions import Access, AskRow, folded
-from openmart_pipeline.enrichment.text_columns import joined, json_text, json_texts, judged, listed
 
 STANDINGS = tuple(Standing)
 OUTCOMES = (*(standing.value for standing in STANDINGS), DUPLICATE, BEYOND_LIMIT, SUPPRESSED)

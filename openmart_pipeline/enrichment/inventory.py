@@ -12,8 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.companies import SUFFIXES
 from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion, path_of
+from openmart_pipeline.enrichment.intake.companies import SUFFIXES
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.ledger.retirement import retired_files
 from openmart_pipeline.enrichment.ledger.schema import events

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from openmart_pipeline.enrichment.contact_fields import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, normal_email
 from openmart_pipeline.enrichment.findings import SAMPLE, Finding
 from openmart_pipeline.enrichment.ledger import review
+from openmart_pipeline.enrichment.people.contact_fields import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, normal_email
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 

@@ -6,8 +6,9 @@ Imports `steps`, `holdings` and the ledger's moves of a file.
 
 from dataclasses import dataclass
 
-from openmart_pipeline.enrichment import holdings, steps
+from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import plans, retirement
+from openmart_pipeline.enrichment.people import holdings
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import findings, forgetting, steps
-from openmart_pipeline.enrichment.identifiers import identifier_of
-from openmart_pipeline.enrichment.reading import Reading
+from openmart_pipeline.enrichment import findings, steps
+from openmart_pipeline.enrichment.intake.reading import Reading
+from openmart_pipeline.enrichment.people import forgetting
+from openmart_pipeline.enrichment.people.identifiers import identifier_of
 from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Buyer, Workplace

@@ -4,10 +4,10 @@ import dataclasses
 import re
 from pathlib import Path
 
-from openmart_pipeline.enrichment.columns import ALIASES
-from openmart_pipeline.enrichment.companies import SUFFIXES
+from openmart_pipeline.enrichment.intake.columns import ALIASES
+from openmart_pipeline.enrichment.intake.companies import SUFFIXES
+from openmart_pipeline.enrichment.intake.tables import ReadOptions
 from openmart_pipeline.enrichment.refusals import RejectReason
-from openmart_pipeline.enrichment.tables import ReadOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
 

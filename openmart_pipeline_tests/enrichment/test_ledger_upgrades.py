@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.domains import normalise_domain
+from openmart_pipeline.enrichment.intake.domains import normalise_domain
+from openmart_pipeline.enrichment.intake.platforms import PlatformList
 from openmart_pipeline.enrichment.ledger import plans, schema, upgrades
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import TaskState
-from openmart_pipeline.enrichment.platforms import PlatformList
 from openmart_pipeline.enrichment.questions import CANON_VERSION, Question
 from openmart_pipeline_tests.enrichment.desk import Desk, ask, desk_at
 

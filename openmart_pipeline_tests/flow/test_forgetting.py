@@ -14,11 +14,12 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.api.models import DenyKind
-from openmart_pipeline.enrichment import forgetting, holdings, steps
-from openmart_pipeline.enrichment.forgetting import NotForgotten
-from openmart_pipeline.enrichment.identifiers import Identifier, Kind, identifier_of
+from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import erasure, schema
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
+from openmart_pipeline.enrichment.people import forgetting, holdings
+from openmart_pipeline.enrichment.people.forgetting import NotForgotten
+from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifier_of
 from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.identifiers import Identifier, Kind
 from openmart_pipeline.enrichment.ledger.collecting import Keepable, Kept
 from openmart_pipeline.enrichment.ledger.schema import asks, left_asks, partitions, questions, suppressions, tasks
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused
-from openmart_pipeline.enrichment.suppression import NOBODY, Suppression
+from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind
+from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 
 KEY_BYTES = 32
 

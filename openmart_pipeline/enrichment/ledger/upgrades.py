@@ -53,8 +53,8 @@ def as_told_apart_today(question: Question) -> Question:
     A domain that today's rules take for somebody else's (another suffix list, another platform) stays as it was
     asked: its answers are of that company.
     """
-    from openmart_pipeline.enrichment.domains import normalise_domain  # noqa: PLC0415  the suffix list takes a while
-    from openmart_pipeline.enrichment.platforms import PlatformList  # noqa: PLC0415
+    from openmart_pipeline.enrichment.intake.domains import normalise_domain  # noqa: PLC0415  the suffix list takes a while
+    from openmart_pipeline.enrichment.intake.platforms import PlatformList  # noqa: PLC0415
 
     domain = normalise_domain(question.domain, platforms=PlatformList.bundled())
     is_same_company = isinstance(domain, str) and not question.domain.endswith(f".{domain}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from openmart_pipeline.enrichment.answers import Answer
-from openmart_pipeline.enrichment.suppression import Suppression
+from openmart_pipeline.enrichment.people.suppression import Suppression
 from openmart_pipeline.enrichment.warehouse.answer_staging import StagedAnswers, staged_answers
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.file_loads import note_file

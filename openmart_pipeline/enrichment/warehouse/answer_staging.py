@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from openmart_pipeline.enrichment.answers import Answer
-from openmart_pipeline.enrichment.contact_fields import storable_json, storable_text
-from openmart_pipeline.enrichment.contacts import ContactPhone, ContactRow, ContactsRead, contact_rows_of
-from openmart_pipeline.enrichment.suppression import Suppression
+from openmart_pipeline.enrichment.people.contact_fields import storable_json, storable_text
+from openmart_pipeline.enrichment.people.contacts import ContactPhone, ContactRow, ContactsRead, contact_rows_of
+from openmart_pipeline.enrichment.people.suppression import Suppression
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.staging import StagedRows
 from openmart_pipeline.enrichment.warehouse.tables import CONTACTS, TASK_RESULTS

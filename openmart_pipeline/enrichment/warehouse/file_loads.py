@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from openmart_pipeline.enrichment.answers import BatchRow, LeftRow
-from openmart_pipeline.enrichment.contact_fields import storable_text
+from openmart_pipeline.enrichment.people.contact_fields import storable_text
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
 from openmart_pipeline.enrichment.warehouse.staging import StagedRows, staging_folder

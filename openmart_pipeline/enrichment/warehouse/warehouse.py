@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from openmart_pipeline.enrichment.answers import Answer, BatchRow, LeftRow
-from openmart_pipeline.enrichment.suppression import NOBODY, Suppression
+from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile

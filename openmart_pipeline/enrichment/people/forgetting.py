@@ -1,0 +1,221 @@
+"""Forgetting a person: told to the vendor first, then out of every answer, table and file, and never let in again.
+
+Lives here: the order of the steps, which makes a kill at any of them harmless: the same call again finishes it.
+Imports `steps`, `holdings`, `ledger.erasure`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+from openmart_pipeline.api.client import OpenmartClient
+from openmart_pipeline.api.errors import OpenmartError
+from openmart_pipeline.api.models import DenyKind
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import erasure
+from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer
+from openmart_pipeline.enrichment.people import holdings
+from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
+from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.steps import Workplace
+
+_DENIABLE = {Kind.EMAIL: DenyKind.EMAIL, Kind.PHONE: DenyKind.PHONE}  # (API section 6)
+
+
+class NotForgotten(Exception):
+    """Nothing was changed; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was done; numbers and names of files, never the person."""
+
+    answers: int  # raw answers written over
+    contacts: int  # rows of contacts that are gone
+    suppressed: dict[str, int]  # new entries of the list, by kind
+    told_vendor: dict[str, int]  # deny rules pushed, by kind
+    shared: dict[str, int]  # identifiers left alone, since they are somebody else's too
+    files_loaded_anew: list[str] = field(default_factory=list)
+    copies_removed: int = 0
+    still_naming: list[str] = field(default_factory=list)  # the user's own files: for the user to mend
+    not_loaded: list[str] = field(default_factory=list)  # sentences
+
+
+def suppress(
+    work: Workplace, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
+) -> int:
+    """Put these on the list, told to the vendor first; return how many were new. Nothing is erased.
+
+    Raises:
+        NotForgotten: the vendor could not be told; nothing was changed.
+
+    """
+    _refuse_person_in(why, identifiers)
+    told = tell_vendor(client, identifiers)
+    kinds = _by_kind(identifiers)
+    with work.ledger.write() as connection:
+        new = work.suppressions.add(connection, identifiers)
+        work.ledger.record(connection, "suppress", actor=who, reason=why, new=new, kinds=kinds, told_vendor=told)
+    return new
+
+
+def unsuppress(
+    work: Workplace, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
+) -> int:
+    """Take these off the list and the vendor's deny rules; return how many were on it. What was erased stays so.
+
+    Raises:
+        NotForgotten: the vendor could not be told; nothing was changed.
+
+    """
+    _refuse_person_in(why, identifiers)
+    told = tell_vendor(client, identifiers, take_back=True)
+    kinds = _by_kind(identifiers)
+    with work.ledger.write() as connection:
+        gone = work.suppressions.remove(connection, identifiers)
+        work.ledger.record(connection, "unsuppress", actor=who, reason=why, gone=gone, kinds=kinds, told_vendor=told)
+    return gone
+
+
+def forget(
+    work: Workplace,
+    client: OpenmartClient | None,
+    identifiers: Collection[Identifier],
+    *,
+    who: str,
+    why: str,
+    on_step: Callable[[str], None] = lambda _step: None,
+) -> Forgotten:
+    """Remove a person from everything that is kept, and keep them out of everything that comes.
+
+    Everything else that the person is reached by, as found in the answers, is suppressed too, unless somebody else
+    is reached by it as well. May be repeated at any time; after a kill it must be.
+
+    Args:
+        work: where.
+        client: the API, told before the values are gone; None: the vendor is not told.
+        identifiers: of one person; a domain belongs to `suppress`.
+        who: acts, for the history.
+        why: a reference, for the history; it must not name the person.
+        on_step: hears the name of each step once it is done.
+
+    Raises:
+        NotForgotten: the vendor could not be told, or `why` names the person; nothing was changed.
+        ErasureUnfinished: another process was in the way of writing over the ledger's old pages.
+
+    """
+    if any(identifier.kind is Kind.DOMAIN for identifier in identifiers):
+        raise NotForgotten("A domain is a company, not a person: keep it out with `openmart-pipeline suppress`.")
+    _refuse_person_in(why, identifiers)
+    held = holdings.find(work, identifiers)
+    told = tell_vendor(client, held.identifiers)
+    on_step("vendor told")
+    with work.ledger.write() as connection:
+        new = work.suppressions.add(connection, held.identifiers)
+        erasure.note_due(work.ledger, connection, {*_files_of(held)})
+        work.ledger.record(
+            connection,
+            "forget",
+            actor=who,
+            reason=why,
+            answers=len(held.answers),
+            new_entries=new,
+            kinds=_by_kind(held.identifiers),
+            told_vendor=told,
+        )
+    on_step("suppressed")
+    listed = work.suppressions.current()
+
+    def clean(answer: HeldAnswer) -> bytes:
+        return listed.without_suppressed(answer.raw, answer.country)
+
+    answers = erasure.clean_answers(work.ledger, clean)
+    on_step("answers cleaned")
+    erasure.write_over_old_pages(work.ledger)
+    on_step("ledger written over")
+    anew, not_loaded = _load_anew(work)
+    on_step("files loaded")
+    work.warehouse.compact()
+    on_step("warehouse rewritten")
+    steps.publish(work)
+    on_step("published")
+    removed = _remove_old_copies(work, held.stored_copies)
+    erasure.clear_due(work.ledger)
+    on_step("done")
+    return Forgotten(
+        answers=answers,
+        contacts=len(held.contacts),
+        suppressed=_by_kind(held.identifiers),
+        told_vendor=told,
+        shared={str(kind): count for kind, count in held.shared.items()},
+        files_loaded_anew=anew,
+        copies_removed=removed,
+        still_naming=held.input_files,
+        not_loaded=not_loaded,
+    )
+
+
+def tell_vendor(
+    client: OpenmartClient | None, identifiers: Iterable[Identifier], *, take_back: bool = False
+) -> dict[str, int]:
+    """Push addresses and numbers to the vendor's deny rules; return how many of each kind. Safe to repeat.
+
+    The vendor takes no LinkedIn pages and no domains (API section 6): those are kept out on our side alone.
+
+    Raises:
+        NotForgotten: it could not be told.
+
+    """
+    if client is None:
+        return {}
+    told: dict[str, int] = {}
+    for kind, deny_kind in _DENIABLE.items():
+        values = sorted(identifier.value for identifier in identifiers if identifier.kind is kind)
+        if not values:
+            continue
+        try:
+            (client.undeny if take_back else client.deny)(deny_kind, values)
+        except OpenmartError as error:
+            raise NotForgotten(
+                f"Openmart could not be told ({error}) Nothing was changed yet, since afterwards only a hash is kept "
+                "and it could not be told any more. Run this again when it answers, or go on without telling it: "
+                "--without-vendor."
+            ) from error
+        told[str(kind)] = len(values)
+    return told
+
+
+def _refuse_person_in(why: str, identifiers: Collection[Identifier]) -> None:
+    if any(True for _ in identifiers_in_text(why)) or any(
+        identifier.value in why.lower() for identifier in identifiers
+    ):
+        raise NotForgotten("The reason is kept in the history: give a reference, such as a ticket, not the person.")
+
+
+def _by_kind(identifiers: Iterable[Identifier]) -> dict[str, int]:
+    return dict(Counter(str(identifier.kind) for identifier in sorted(set(identifiers))))
+
+
+def _files_of(held: holdings.Holdings) -> set[str]:
+    return {row["input_file"] for row in held.contacts} | {row.input_file for row in held.rows}
+
+
+def _load_anew(work: Workplace) -> tuple[list[str], list[str]]:
+    """Load every file that held the person again; return their names, and a sentence for each that could not be."""
+    done, failed = [], []
+    for key in erasure.due_files(work.ledger) or ():
+        try:
+            steps.reload(work, key, run_id="forget")
+            done.append(key)
+        except FileRefused as error:
+            failed.append(str(error))
+    return done, failed
+
+
+def _remove_old_copies(work: Workplace, naming: Collection[str]) -> int:
+    """Remove the stored copies that name the person and that no file's plan was made from."""
+    in_use = holdings.copies_in_use(work)
+    old = [sha256 for sha256 in naming if sha256 not in in_use]
+    for sha256 in old:
+        (work.data.files / sha256).unlink(missing_ok=True)
+    return len(old)

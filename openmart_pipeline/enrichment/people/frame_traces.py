@@ -1,0 +1,52 @@
+"""Company rows without people: those on the suppression list nowhere, and nobody in what is sent along.
+
+Lives here: which cells are looked at; people's tables name people in all kinds of columns. What is replaced is decided
+in `suppression`. Imports that and `identifiers`.
+"""
+
+import re
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from openmart_pipeline.enrichment.people.identifiers import identifiers_in_text
+from openmart_pipeline.enrichment.people.suppression import REMOVED, Suppression
+
+# Cells without any of these name nobody in a way that can be recognised: nine of ten are never looked at.
+_MAY_NAME_SOMEBODY = r"@|\+\d|(?i:linkedin\.com)"
+
+
+def without_traces(frame: pd.DataFrame, suppression: Suppression) -> pd.DataFrame:
+    """Return the frame with `[removed]` where a text names somebody on the list; the same frame where none does."""
+    if not suppression or frame.empty:
+        return frame
+    cleaned = frame
+    for name in frame.columns:
+        column = frame[name]
+        if not pd.api.types.is_string_dtype(column):
+            continue
+        suspects = column[column.str.contains(_MAY_NAME_SOMEBODY, regex=True, na=False)]
+        changed = suspects.map(suppression.without_traces)
+        changed = changed[changed != suspects]
+        if not changed.empty:
+            cleaned = frame.copy() if cleaned is frame else cleaned
+            cleaned.loc[changed.index, name] = changed
+    return cleaned
+
+
+def as_hints(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the company names with none where one names a person by address, number or page, or named one.
+
+    A hint goes to Openmart and into the ledger, where it would outlive the person's wish to be forgotten.
+    """
+    suspects = pc.match_substring_regex(names, f"{_MAY_NAME_SOMEBODY}|{re.escape(REMOVED)}")
+    if not pc.any(suspects, min_count=0).as_py():
+        return names
+    return pa.chunked_array(
+        [[None if name and _names_somebody(name) else name for name in names.to_pylist()]], names.type
+    )
+
+
+def _names_somebody(name: str) -> bool:
+    return REMOVED in name or any(True for _ in identifiers_in_text(name))

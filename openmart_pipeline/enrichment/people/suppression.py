@@ -1,0 +1,115 @@
+"""The suppression list in use: whom to leave out, recognised by keyed hashes, and answers without them.
+
+Lives here: pure decisions on contacts, raw answers and texts. Where the list is kept is `ledger.suppressions`.
+Imports `contacts`, `identifiers` and the parser in `api.models`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from openmart_pipeline.api.models import JsonValue, read_people
+from openmart_pipeline.enrichment.people.contacts import Contact, contact_of
+from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, identifiers_of
+
+REMOVED = "[removed]"  # what stands in a text where an identifier was
+REMOVED_PEOPLE = "people_removed_on_request"  # key in a raw answer: how many
+
+
+class Suppression:
+    """A list of hashes and the key they were made with; without the key nobody can tell whom they mean."""
+
+    def __init__(self, key: bytes, hashes: Iterable[str]) -> None:
+        """Hold the list; with no hashes everything passes, at no cost."""
+        self._key = key
+        self._hashes = frozenset(hashes)
+
+    def __bool__(self) -> bool:
+        """Whether anybody is on the list."""
+        return bool(self._hashes)
+
+    def hash_of(self, identifier: Identifier) -> str:
+        """Return the keyed hash: 32 hex characters."""
+        text = f"{identifier.kind}\x00{identifier.value}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._key, digest_size=16).hexdigest()
+
+    def has(self, identifier: Identifier) -> bool:
+        """Whether the identifier is on the list."""
+        return bool(self._hashes) and self.hash_of(identifier) in self._hashes
+
+    def covers_domain(self, domain: str) -> bool:
+        """Whether a company asked to be left alone: its domain, or one that it is below, is on the list."""
+        if not self._hashes:
+            return False
+        labels = domain.split(".")
+        return any(self.has(Identifier(Kind.DOMAIN, ".".join(labels[n:]))) for n in range(len(labels) - 1))
+
+    def covers(self, contact: Contact) -> bool:
+        """Whether the contact is on the list by any address, number or page, or by the domain of its address."""
+        if not self._hashes:
+            return False
+        return any(map(self.has, identifiers_of(contact))) or (
+            contact.email_domain is not None and self.covers_domain(contact.email_domain)
+        )
+
+    def without_suppressed(self, raw: bytes, country: str | None) -> bytes:
+        """Return the answer without the people on the list, and without their traces anywhere in it.
+
+        The same bytes where there are none. `country` reads phone numbers without a country code.
+        """
+        if not self._hashes:
+            return raw
+        try:
+            document: JsonValue = json.loads(raw)
+        except (ValueError, RecursionError):
+            text = raw.decode("utf-8", "surrogateescape")
+            return self.without_traces(text).encode("utf-8", "surrogateescape")
+        cleaned = self._without_people(document, country)
+        cleaned = self._without_traces_in(cleaned)
+        return raw if cleaned == document else json.dumps(cleaned).encode()
+
+    def without_traces(self, text: str) -> str:
+        """Return the text with `[removed]` in place of every identifier on the list."""
+        if not self._hashes:
+            return text
+        for identifier, written in list(identifiers_in_text(text)):
+            if self.has(identifier):
+                text = text.replace(written, REMOVED)
+        return text
+
+    def _without_people(self, document: JsonValue, country: str | None) -> JsonValue:
+        if not isinstance(document, dict):
+            return document
+        data = document.get("data")
+        items = data if isinstance(data, list) else [data]
+        kept = [item for item in items if not self._is_covered(item, country)]
+        if len(kept) == len(items):
+            return document
+        before = document.get(REMOVED_PEOPLE)
+        removed = len(items) - len(kept) + (before if isinstance(before, int) else 0)
+        return {**document, "data": kept, REMOVED_PEOPLE: removed}
+
+    def _is_covered(self, item: JsonValue, country: str | None) -> bool:
+        return any(self.covers(contact) for contact in contacts_of_item(item, country))
+
+    def _without_traces_in(self, value: JsonValue) -> JsonValue:
+        match value:
+            case str():
+                return self.without_traces(value)
+            case list():
+                return [self._without_traces_in(item) for item in value]
+            case dict():
+                return {name: self._without_traces_in(item) for name, item in value.items()}
+            case _:
+                return value
+
+
+NOBODY = Suppression(b"", ())
+
+
+def contacts_of_item(item: JsonValue, country: str | None) -> list[Contact]:
+    """Return the person that one entry of an answer's `data` describes; none where it describes nobody."""
+    if not isinstance(item, dict):
+        return []
+    read = read_people(json.dumps({"data": [item]}).encode())
+    return [contact_of(person, country, []) for person in read.people]
