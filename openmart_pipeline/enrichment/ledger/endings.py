@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.ledger.owed import Standing, standing
 from openmart_pipeline.enrichment.ledger.plans import (
     FAILED_AFTER_PURCHASE,
-    LIMIT_AFTER_REJECTIONS,
     Lifetimes,
+    Reask,
     count_of_question,
+    is_askable,
     newest_of_question,
 )
 from openmart_pipeline.enrichment.ledger.schema import asks, tasks
@@ -36,26 +37,25 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
 
     A question that several plans ask counts once. Those on their way, and those in doubt, are none of these.
     """
-    failures, refusals = count_of_question(*FAILED_AFTER_PURCHASE), count_of_question(TaskState.REJECTED)
+    failures, rejections = count_of_question(*FAILED_AFTER_PURCHASE), count_of_question(TaskState.REJECTED)
     newest = newest_of_question(tasks.c.state, *ENDED_BADLY)
     of_asks = (
         sa.select(
             asks.c.question_id,
             sa.case((standing() == Standing.STUCK, TaskState.STUCK.value), else_=newest).label("state"),
             failures.label("failures"),
-            refusals.label("refusals"),
+            rejections.label("rejections"),
         )
         .where(asks.c.plan_id.in_(plan_ids), standing().in_((Standing.STUCK, Standing.ENDED_BADLY)))
         .distinct()
         .subquery()
     )
-    is_askable = sa.case(
-        (of_asks.c.state == TaskState.REJECTED, of_asks.c.refusals < len(LIMIT_AFTER_REJECTIONS)),
-        (of_asks.c.state.in_(FAILED_AFTER_PURCHASE), of_asks.c.failures <= lifetimes.errored_asks),
-        else_=of_asks.c.state == TaskState.EXPIRED,
+    end, so_often = of_asks.c.state, {"rejections": of_asks.c.rejections, "failures": of_asks.c.failures}
+    can_be_asked = sa.or_(
+        *(is_askable(reask, end, **so_often, lifetimes=lifetimes) for reask in (Reask.ERRORED, Reask.EXPIRED))
     )
     query = (
-        sa.select(of_asks.c.state, sa.func.count(), sa.func.sum(sa.cast(is_askable, sa.Integer)))
+        sa.select(of_asks.c.state, sa.func.count(), sa.func.sum(sa.cast(can_be_asked, sa.Integer)))
         .group_by(of_asks.c.state)
         .order_by(sa.func.count().desc(), of_asks.c.state)
     )

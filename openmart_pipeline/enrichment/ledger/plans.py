@@ -258,15 +258,12 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
         return
     newest_end = newest_of_question(tasks.c.state, *ANSWERED, *ENDED_BADLY)
     rejections = count_of_question(TaskState.REJECTED)
-    bad_ends = count_of_question(*FAILED_AFTER_PURCHASE)
-    condition = {
-        Reask.STALE: _is_stale(ledger, lifetimes),
-        Reask.ERRORED: sa.or_(
-            sa.and_(newest_end == TaskState.REJECTED, rejections < len(LIMIT_AFTER_REJECTIONS)),
-            sa.and_(newest_end.in_(FAILED_AFTER_PURCHASE), bad_ends <= lifetimes.errored_asks),
-        ),
-        Reask.EXPIRED: newest_end == TaskState.EXPIRED,
-    }[reask]
+    failures = count_of_question(*FAILED_AFTER_PURCHASE)
+    condition = (
+        _is_stale(ledger, lifetimes)
+        if reask is Reask.STALE
+        else is_askable(reask, newest_end, rejections=rejections, failures=failures, lifetimes=lifetimes)
+    )
     batch_limit = sa.case(dict(enumerate(LIMIT_AFTER_REJECTIONS)), value=rejections, else_=LIMIT_AFTER_REJECTIONS[-1])
     with ledger.write() as connection:
         seq = ledger.record(connection, "reask", plan_id=plan_id, reask=reask.value)
@@ -277,6 +274,23 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
         )
         if reask is Reask.STALE:
             _oldest_first(connection, plan_id)
+
+
+def is_askable(
+    reask: Reask,
+    end: sa.ColumnElement[str],
+    *,
+    rejections: sa.ColumnElement[int],
+    failures: sa.ColumnElement[int],
+    lifetimes: Lifetimes,
+) -> sa.ColumnElement[bool]:
+    """SQL: with that `reask`, a question that last came to this end, after so many bad ones, is asked once more."""
+    if reask is Reask.EXPIRED:
+        return end == TaskState.EXPIRED
+    return sa.or_(
+        sa.and_(end == TaskState.REJECTED, rejections < len(LIMIT_AFTER_REJECTIONS)),
+        sa.and_(end.in_(FAILED_AFTER_PURCHASE), failures <= lifetimes.errored_asks),
+    )
 
 
 def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
