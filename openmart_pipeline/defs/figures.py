@@ -28,7 +28,7 @@ def of_publication(work: Workplace) -> Metadata:
             {
                 "files": len(known),
                 "files_waiting_for_answers": len(standing.waiting_partitions(work.ledger)),
-                "estimated_credits_not_spent": review.credits_not_spent(work.ledger),
+                "estimated_credits_unspent": review.credits_not_spent(work.ledger),
                 "file_bytes": path.stat().st_size,
                 "generation": work.warehouse.published_generation(),
             }
@@ -44,6 +44,6 @@ def _figures(quality: Quality) -> dict[str, dg.MetadataValue]:
             "hit_rate": quality.hit_rate,
             "verified_rate": quality.verified_rate,
             "estimated_credits": quality.estimated_credits,
-            "estimated_credits_per_usable_contact": quality.credits_per_usable_contact,
+            "credits_per_usable": quality.credits_per_usable_contact,
         }
     )
