@@ -14,6 +14,7 @@ from openmart_pipeline.enrichment.warehouse import (
     WarehouseOutdated,
     WarehouseUnwritable,
 )
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline_tests.enrichment.warehouse_children import (
     CONTEXT,
     PATIENCE_S,
@@ -47,6 +48,18 @@ def test_processes_take_turns_and_every_load_arrives(tmp_path: Path) -> None:
     assert warehouse_in(tmp_path).query(
         "SELECT input_file, company_name, count(*) FROM companies GROUP BY ALL ORDER BY 1"
     ) == [(f"{n}.csv", f"Round {ROUNDS - 1}", ROWS) for n in range(PROCESSES)]
+
+
+def test_what_a_turn_spills_to_disk_is_gone_with_it_and_the_next_may_spill_again(tmp_path: Path) -> None:
+    """Two processes' engines on one folder: neither may take away what the other has just spilled."""
+    one, other = (PrivateFile(tmp_path / "w.duckdb", memory_limit="60MB", turn_timeout_s=5) for _ in range(2))
+    spilled = tmp_path / "w.duckdb.tmp"
+    for file in (one, other, one):
+        with file.reading() as connection:
+            rows = connection.execute("SELECT md5(i::VARCHAR) AS text FROM range(2_000_000) t(i) ORDER BY text")
+            assert rows.fetchone() is not None
+            assert list(spilled.iterdir()), "it fits into memory: this proves nothing"
+        assert not spilled.exists()
 
 
 def test_threads_take_turns_at_one_object(warehouse: Warehouse) -> None:
