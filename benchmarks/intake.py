@@ -7,6 +7,7 @@ Run with `python benchmarks/intake.py [ROWS]`.
 """
 
 import csv
+import gc
 import json
 import resource
 import subprocess
@@ -61,10 +62,12 @@ def read_as_companies(path: Path) -> int:
 
 def take_the_steps(path: Path) -> int:
     """Return the questions planned, having taken the first two steps of a file in a folder of its own."""
-    from openmart_pipeline.enrichment import steps  # noqa: PLC0415 - as above
+    from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER  # noqa: PLC0415 - as above
+    from openmart_pipeline.enrichment import steps  # noqa: PLC0415
     from openmart_pipeline.settings import read_settings  # noqa: PLC0415
     from openmart_pipeline.wiring import open_workplace  # noqa: PLC0415
 
+    gc.set_threshold(LOOK_FOR_CYCLES_AFTER)  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({"OPENMART_DATA_DIR": folder})
         with open_workplace(settings, actor="bench") as work:

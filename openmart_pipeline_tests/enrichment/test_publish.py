@@ -226,15 +226,15 @@ def test_views_and_comments_of_an_earlier_version_are_made_anew_before_they_are_
     """Also in a file that says nothing of what its views were made from."""
     warehouse.publish(1, INFO)
     with duckdb.connect(warehouse.path) as connection:
-        connection.execute("CREATE OR REPLACE VIEW best_contacts AS SELECT 'old' AS company_domain")
+        connection.execute("CREATE OR REPLACE VIEW lineage AS SELECT 'old' AS contact_id")
         connection.execute("DROP MACRO views_made_from")
     load_contacts(warehouse, 4)
     warehouse.publish(2, INFO)
-    expected = {(entry.column, entry.comment) for entry in data_dictionary() if entry.table == "best_contacts"}
+    expected = {(entry.column, entry.comment) for entry in data_dictionary() if entry.table == "lineage"}
     with duckdb.connect(warehouse.published_path, read_only=True) as connection:
         said = connection.execute(
-            "SELECT '', comment FROM duckdb_views() WHERE view_name = 'best_contacts' "
-            "UNION ALL SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'best_contacts'"
+            "SELECT '', comment FROM duckdb_views() WHERE view_name = 'lineage' "
+            "UNION ALL SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'lineage'"
         ).fetchall()
         leftovers = connection.execute("SELECT function_name FROM duckdb_functions() WHERE NOT internal").fetchall()
     assert (set(said), leftovers) == (expected, [])

@@ -274,11 +274,16 @@ def test_a_stored_view_reads_in_the_published_file_as_it_did_when_it_was_publish
 ) -> None:
     jane = person("Jane", "jane@company2.com", phone("+12015550104"), phone("+12015550102", "LANDLINE"))
     role = person("Role", "info@company2.com", phone("+12015550101", valid=None))
-    load(warehouse, answer("company2.com owner", raw=body(role, jane)), answer("company3.com owner", 2, raw=body(jane)))
+    load(
+        warehouse,
+        answer("company2.com owner", raw=body(role, jane)),
+        answer("company3.com owner", 2, raw=body(jane)),
+        answer("company4.com cfo", 3, state="empty", raw=body()),
+    )
+    warehouse.replace_batches("a.csv", [batch(1)])
     said = warehouse.query(f"FROM {view.name}")
     warehouse.publish(1, INFO)
     with duckdb.connect(warehouse.published_path, read_only=True) as connection:
         stored = connection.execute(f"FROM {view.name}").fetchall()
-    assert len(said) >= 2
-    assert sorted(stored, key=str) == sorted(said, key=str)
-    assert view.name == "people" or stored == said  # the lists have an order
+    assert sorted(stored, key=str) == sorted(said, key=str) != []
+    assert stored == said or view.name not in ("call_list", "email_list")  # the lists have an order

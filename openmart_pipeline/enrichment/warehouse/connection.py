@@ -81,9 +81,12 @@ class PrivateFile:
             self._lock.release()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Take a turn and run the block as one transaction: all of it is there afterwards, or none."""
-        with self.turn(), self._connection(read_only=False) as connection:
+    def writing(self, *, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Take a turn and run the block as one transaction: all of it is there afterwards, or none.
+
+        `memory_limit` is the block's own, where it can do with less than the file's.
+        """
+        with self.turn(), self._connection(read_only=False) as connection, self._frugal(connection, memory_limit):
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -94,10 +97,19 @@ class PrivateFile:
                 raise
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Take a turn to read; the connection can't write."""
-        with self.turn(), self._connection(read_only=True) as connection:
+    def reading(self, *, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Take a turn to read; the connection can't write. `memory_limit` as for `writing`."""
+        with self.turn(), self._connection(read_only=True) as connection, self._frugal(connection, memory_limit):
             yield connection
+
+    @contextlib.contextmanager
+    def _frugal(self, connection: duckdb.DuckDBPyConnection, memory_limit: str | None) -> Iterator[None]:
+        if memory_limit is None:
+            yield
+            return
+        connection.execute(f"SET memory_limit = '{memory_limit}'")
+        yield  # after an error the engine is not used again
+        connection.execute(f"SET memory_limit = '{self.memory_limit}'")
 
     def checkpoint(self) -> None:
         """Bring everything into the one file, so that copying it copies all there is.

@@ -93,4 +93,5 @@ COMPANY_COVERAGE = View(
         Column("contacts", INTEGER, "Contacts found for this row"),
     ),
     _COVERAGE,
+    is_stored=True,
 )

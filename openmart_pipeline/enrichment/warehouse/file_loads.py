@@ -27,6 +27,8 @@ from openmart_pipeline.enrichment.warehouse.tables import (
 )
 from openmart_pipeline.enrichment.warehouse.times import utc
 
+# Rows go from Parquet into a table one group after the other: with eight times as much a million take as long.
+LOAD_MEMORY = "128MB"
 _OURS = ("input_file", "plan_id", "outcome", "reason")  # written by the load, not by who brings the rows
 _COMPANY_COLUMNS = tuple(column for column in COMPANIES.columns if column.name not in _OURS)
 COMPANY_COLUMNS = tuple(column.name for column in _COMPANY_COLUMNS)
@@ -91,7 +93,7 @@ def replace_companies(
             for kept_rows, rejected_rows in chunks:
                 kept.add(kept_rows)
                 rejected.add(rejected_rows)
-        with file.writing() as connection:
+        with file.writing(memory_limit=LOAD_MEMORY) as connection:
             _refuse_doubled_rows(connection, kept_path)
             note_file(connection, input_file)
             _end_plan_of_other_rows(connection, input_file, file_sha256, reading, now)
@@ -175,7 +177,7 @@ def company_tables(
     with staging_folder(file) as folder:
         copy = folder / "companies.parquet"
         names = ", ".join(columns)
-        with file.reading() as connection:
+        with file.reading(memory_limit=LOAD_MEMORY) as connection:
             connection.execute(
                 f"COPY (SELECT {names} FROM companies WHERE input_file = $1 AND outcome = 'kept' "  # noqa: S608  our columns
                 "ORDER BY source_row) TO $2 (FORMAT parquet)",
@@ -213,7 +215,7 @@ def replace_plan(
         with StagedRows(folder / "plan.parquet", _PLAN_COLUMNS) as staged:
             for rows in chunks:
                 staged.add(rows)
-        with file.writing() as connection:
+        with file.writing(memory_limit=LOAD_MEMORY) as connection:
             note_file(connection, input_file)
             connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])
             connection.execute(

@@ -136,6 +136,7 @@ BEST_CONTACTS = View(
         *CONTACTS.only("fetched_at"),
     ),
     _BEST,
+    is_stored=True,
 )
 
 _CALLS = f"""

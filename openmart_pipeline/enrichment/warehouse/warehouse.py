@@ -67,7 +67,7 @@ class Warehouse:
         """Yield the file's kept companies in file order; no turn is held while the caller works."""
         return map(file_loads.companies_frame, file_loads.company_tables(self._file, input_file, chunk_rows))
 
-    def company_tables(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pa.Table]:
+    def company_tables(self, input_file: str, *, chunk_rows: int = 20_000) -> Iterator[pa.Table]:
         """Yield what a plan looks at of the same rows, as Arrow tables, which cost nothing to make."""
         return file_loads.company_tables(self._file, input_file, chunk_rows, file_loads.ASKING_COLUMNS)
 

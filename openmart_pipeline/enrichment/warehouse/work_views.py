@@ -40,6 +40,7 @@ COMPANIES_WITHOUT_CONTACTS = View(
         Column("purchases", INTEGER, "How often its questions were bought"),
     ),
     _WITHOUT,
+    is_stored=True,
 )
 
 _DUE = """
@@ -115,6 +116,7 @@ COST_PER_USABLE_CONTACT = View(
         Column("estimated_credits_per_usable_contact", "DOUBLE", "The one by the other; null without a usable contact"),
     ),
     _COST,
+    is_stored=True,
 )
 
 # A batch bought for another file is still this contact's batch.
