@@ -28,7 +28,7 @@ test: $(READY) ## lint, types, all tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 bench: $(READY) ## the benchmarks, side by side with plain scripts
 	@$(BIN)/python benchmarks/read_transports.py
