@@ -44,7 +44,6 @@ class Draft:
         self._plan_titles = self._numbered(settings.titles)
         self._standings = np.zeros(0, dtype=np.int64)
         self.companies = 0
-        self.outcomes: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many questions are asked."""
@@ -91,17 +90,15 @@ class Draft:
 
     def rows(self) -> Iterator[pa.Table]:
         """Yield the rows of `enrichment_plan`: one per company row and title, with what the plan makes of it."""
-        once = self._once
-        self.outcomes.clear()
-        start = 0
-        for part in self._parts:
-            of_part = slice(start, start + len(part))
-            codes = once.codes[of_part]
-            outcomes = self._outcomes(part, codes, once.is_first[of_part])
-            counts = np.bincount(outcomes, minlength=len(OUTCOMES))
-            self.outcomes.update({word: int(n) for word, n in zip(OUTCOMES, counts, strict=True) if n})
+        for part, start, outcomes, codes in self._judged():
             yield self._plan_rows(part, start, outcomes, codes)
-            start += len(part)
+
+    def outcomes(self) -> Counter[str]:
+        """Return how many of those rows have each outcome."""
+        counts = np.zeros(len(OUTCOMES), dtype=np.int64)
+        for _, _, outcomes, _ in self._judged():
+            counts += np.bincount(outcomes, minlength=len(OUTCOMES))
+        return Counter({word: int(count) for word, count in zip(OUTCOMES, counts, strict=True) if count})
 
     def widths(self) -> dict[Standing, dict[tuple[int, int], int]]:
         """Return, for each standing, how many questions are asked at each (max_k, info_access bits)."""
@@ -110,6 +107,15 @@ class Draft:
         for (code, max_k, bits), count in _counted(self._standings, once.max_k, once.access):
             counts[STANDINGS[code]][max_k, bits] = count
         return counts
+
+    def _judged(self) -> Iterator[tuple[DraftPart, int, Numbers, Numbers]]:
+        """Yield each part, where it starts, and for each row and title its outcome and its question's number."""
+        start = 0
+        for part in self._parts:
+            of_part = slice(start, start + len(part))
+            codes = self._once.codes[of_part]
+            yield part, start, self._outcomes(part, codes, self._once.is_first[of_part]), codes
+            start += len(part)
 
     @cached_property
     def _once(self) -> AskedOnce:

@@ -166,7 +166,7 @@ def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
     return quoted(
         rows=draft.companies + sum(count for _, count in set_aside),
         companies=draft.companies,
-        outcomes=draft.outcomes,
+        outcomes=draft.outcomes(),
         set_aside=dict(set_aside),
         wider=owed.wider_asks(work.ledger, plan_id),
         widths=draft.widths(),

@@ -160,7 +160,7 @@ def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings)
         of_standing[ask.max_k, ask.info_access] = of_standing.get((ask.max_k, ask.info_access), 0) + 1
     assert {standing: counts for standing, counts in draft.widths().items() if counts} == widths
     assert draft.companies == len(rows)
-    assert sum(draft.outcomes.values()) == len(expected)
+    assert sum(draft.outcomes().values()) == len(expected)
 
 
 def test_a_file_without_a_company_asks_nothing():
