@@ -18,7 +18,7 @@ def test_no_order_of_events_breaks_the_ledger() -> None:
 
 if __name__ == "__main__":
     begun = time.monotonic()
-    histories = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    histories = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     for what, times in sorted(explored(histories=histories, steps=80, derandomize=False).items()):
         print(f"{times:9,}  {what}")
     print(f"{histories:,} random histories of the ledger, and none broke it: {time.monotonic() - begun:.0f} s")
