@@ -63,9 +63,9 @@ def read_as_companies(path: Path) -> int:
 def take_the_steps(path: Path) -> int:
     """Return the questions planned, having taken the first two steps of a file in a folder of its own."""
     from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER  # noqa: PLC0415 - as above
-    from openmart_pipeline.enrichment import steps  # noqa: PLC0415
-    from openmart_pipeline.settings import read_settings  # noqa: PLC0415
-    from openmart_pipeline.wiring import open_workplace  # noqa: PLC0415
+    from openmart_pipeline.enrichment import steps  # noqa: PLC0415 - as above
+    from openmart_pipeline.settings import read_settings  # noqa: PLC0415 - as above
+    from openmart_pipeline.wiring import open_workplace  # noqa: PLC0415 - as above
 
     gc.set_threshold(LOOK_FOR_CYCLES_AFTER)  # as the commands do
     with tempfile.TemporaryDirectory() as folder:

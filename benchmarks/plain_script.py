@@ -10,6 +10,7 @@ import asyncio
 import csv
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -46,21 +47,21 @@ async def main(url: str, source: Path, target: Path, requests_per_s: float | Non
     submits = asyncio.Semaphore(SUBMITS_AT_ONCE)
     contacts: list[tuple[object, ...]] = []
 
-    async def ask(method: str, path: str, **more: object) -> object:
+    async def ask(method: str, path: str, **more: Any) -> Any:
         client = await clients.get()
         try:
             await turns.take()
-            return (await client.request(method, path, **more)).raise_for_status().json()  # type: ignore[arg-type]
+            return (await client.request(method, path, **more)).raise_for_status().json()
         finally:
             clients.put_nowait(client)
 
     async def read(task_id: str) -> None:
         answer = await ask("GET", f"/api/v1/task/{task_id}")
-        for person in answer["data"] or []:  # type: ignore[call-overload, index]
+        for person in answer["data"] or []:
             email = person.get("email") or {}
             phones = person.get("phones") or [{}]
             name = f"{person.get('first_name')} {person.get('last_name')}"
-            contacts.append((answer["tracking_id"], name, email.get("email"), phones[0].get("phone_number")))  # type: ignore[call-overload, index]
+            contacts.append((answer["tracking_id"], name, email.get("email"), phones[0].get("phone_number")))
 
     async def buy(number: int, batch: list[str]) -> None:
         tasks = [
@@ -69,11 +70,11 @@ async def main(url: str, source: Path, target: Path, requests_per_s: float | Non
         ]
         async with submits:
             answer = await ask("POST", "/api/v1/task/batch/find_people", json=tasks)
-        batch_id = answer["batch_id"]  # type: ignore[call-overload, index]
-        while not (await ask("GET", f"/api/v1/task/batch/{batch_id}/status"))["batch_ready"]:  # type: ignore[call-overload, index]
+        batch_id = answer["batch_id"]
+        while not (await ask("GET", f"/api/v1/task/batch/{batch_id}/status"))["batch_ready"]:
             await asyncio.sleep(2)
         ids = await ask("GET", f"/api/v1/task/batch/{batch_id}/task_ids")
-        await asyncio.gather(*(read(task_id) for task_id in ids))  # type: ignore[attr-defined]
+        await asyncio.gather(*(read(task_id) for task_id in ids))
 
     await asyncio.gather(*(buy(number, batch) for number, batch in enumerate(batches)))
     with target.open("w", newline="") as file:

@@ -59,7 +59,7 @@ def test_a_file_a_person_dropped_is_never_written_over(terminal: Terminal) -> No
 
 def test_as_does_not_lead_out_of_the_input_folder(terminal: Terminal) -> None:
     path = terminal.companies("a.csv", 1)
-    for name in ("../a.csv", "/tmp/a.csv", "x/../../a.csv"):
+    for name in ("../a.csv", "/elsewhere/a.csv", "x/../../a.csv"):
         assert terminal("quote", path, "--as", name).exit_code == 2
     assert sources(terminal) == {}
 

@@ -7,7 +7,7 @@ Imports `tables`, `views`.
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
@@ -115,12 +115,13 @@ def stored_view_sql() -> Iterator[str]:
             yield f"ALTER TABLE being_stored RENAME TO {view.name}"
     for entry in data_dictionary():
         if entry.kind == STORED_VIEW:
-            yield _comment_sql(entry, "TABLE")
+            yield _comment_sql(replace(entry, kind="table"))
     yield f"DROP MACRO {_MADE_FROM}"
 
 
-def _comment_sql(entry: DictionaryEntry, kind: str | None = None) -> str:
+def _comment_sql(entry: DictionaryEntry) -> str:
     comment = entry.comment.replace("'", "''")
     if entry.column:
         return f"COMMENT ON COLUMN {entry.table}.\"{entry.column}\" IS '{comment}'"
-    return f"COMMENT ON {kind or entry.kind.split()[-1].upper()} {entry.table} IS '{comment}'"
+    kind = "TABLE" if entry.kind == "table" else "VIEW"
+    return f"COMMENT ON {kind} {entry.table} IS '{comment}'"
