@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
 import pyarrow as pa
 
 from openmart_pipeline.enrichment.input_files import FileVersion
@@ -92,12 +91,11 @@ def load_companies(
     counted = Counter[str]()
     suppression = work.suppressions.current()
 
-    def chunks() -> Iterator[tuple[pd.DataFrame | pa.Table, pd.DataFrame]]:
+    def chunks() -> Iterator[tuple[pa.Table, pa.Table]]:
         for chunk in file.chunks():
             counted.update(blank=chunk.blank_rows, repaired=chunk.repaired_rows)
             on_event("rows_read", 0, len(chunk), "")
-            kept = without_traces(chunk.companies, suppression) if suppression else chunk.kept
-            yield kept, without_traces(chunk.rejected, suppression)
+            yield without_traces(chunk.kept, suppression), without_traces(chunk.rejected, suppression)
 
     counts = work.warehouse.replace_companies(
         version.partition_key, version.sha256, chunks(), reading=reading.to_json()

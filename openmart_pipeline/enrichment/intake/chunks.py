@@ -8,14 +8,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from openmart_pipeline.enrichment.intake.columns import DOMAIN, ColumnChoice
 from openmart_pipeline.enrichment.intake.domain_columns import DomainColumns
+from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.intake.places import country_code, state_code
 from openmart_pipeline.enrichment.intake.row_values import (
     clean_text,
@@ -35,8 +36,10 @@ from openmart_pipeline.enrichment.intake.text_columns import (
 )
 from openmart_pipeline.enrichment.refusals import Rejected
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _RejectedRow = tuple[int, int | None, str, str, str]
-_TYPES = {pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype(na_value=np.nan)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Chunk:
     """Consecutive rows of a file: every row that is not blank is in exactly one of the two tables."""
 
     kept: pa.Table
-    rejected: pd.DataFrame
+    rejected: pa.Table
     blank_rows: int = 0
     repaired_rows: int = 0
 
@@ -53,9 +56,14 @@ class Chunk:
         return len(self.kept) + len(self.rejected)
 
     @property
-    def companies(self) -> pd.DataFrame:
+    def companies(self) -> "pd.DataFrame":
         """The kept rows as a frame, made anew at every call."""
-        return _frame(self.kept)
+        return frame_of(self.kept)
+
+    @property
+    def set_aside(self) -> "pd.DataFrame":
+        """The other rows as a frame, made anew at every call."""
+        return frame_of(self.rejected)
 
 
 def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) -> Chunk:
@@ -195,7 +203,7 @@ def _as_read(field: str, as_read: pa.Array, values: pa.Array) -> list[pa.Array]:
     return [pc.if_else(is_changed, noted, "")]
 
 
-def _rejected(batch: Batch, choice: ColumnChoice, verdicts: Mapping[int, Rejected]) -> pd.DataFrame:
+def _rejected(batch: Batch, choice: ColumnChoice, verdicts: Mapping[int, Rejected]) -> pa.Table:
     """Return the rows set aside, in file order, each with the row as read."""
     rows: list[_RejectedRow] = [_bad_row(row) for row in batch.bad]
     places = sorted(verdicts)
@@ -209,22 +217,9 @@ def _rejected(batch: Batch, choice: ColumnChoice, verdicts: Mapping[int, Rejecte
     kinds = {"source_row": pa.int64(), "line": pa.int64(), "reason": pa.string(), "detail": pa.string()}
     schema = pa.schema([*kinds.items(), ("row", pa.string())])
     by_column: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return _frame(
-        pa.table([pa.array(values, kind.type) for values, kind in zip(by_column, schema, strict=True)], schema)
-    )
+    return pa.table([pa.array(values, kind.type) for values, kind in zip(by_column, schema, strict=True)], schema)
 
 
 def _bad_row(row: BadRow) -> _RejectedRow:
     as_read = json.dumps({"line_as_read": row.text}, ensure_ascii=False)
     return row.source_row, row.line, row.reason.value, row.detail, as_read
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return text as text, nullable integers, and lists of titles as lists."""
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_TYPES.get)
-    frame["source_row"] = frame["source_row"].astype("int64")
-    if "titles" in frame:
-        has_titles = pc.any(pc.greater(pc.list_value_length(table["titles"]), 0), min_count=0).as_py()
-        titles = table["titles"].to_pylist() if has_titles else [[]] * len(frame)
-        frame["titles"] = pd.Series(titles, index=frame.index, dtype=object)
-    return frame

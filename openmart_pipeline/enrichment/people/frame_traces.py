@@ -6,7 +6,6 @@ in `suppression`. Imports that and `identifiers`.
 
 import re
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,22 +16,20 @@ from openmart_pipeline.enrichment.people.suppression import REMOVED, Suppression
 _MAY_NAME_SOMEBODY = r"@|\+\d|(?i:linkedin\.com)"
 
 
-def without_traces(frame: pd.DataFrame, suppression: Suppression) -> pd.DataFrame:
-    """Return the frame with `[removed]` where a text names somebody on the list; the same frame where none does."""
-    if not suppression or frame.empty:
-        return frame
-    cleaned = frame
-    for name in frame.columns:
-        column = frame[name]
-        if not pd.api.types.is_string_dtype(column):
+def without_traces(table: pa.Table, suppression: Suppression) -> pa.Table:
+    """Return the table with `[removed]` where a text names somebody on the list."""
+    if not suppression:
+        return table
+    for place, name in enumerate(table.column_names):
+        column = table[name]
+        if not pa.types.is_string(column.type):
             continue
-        suspects = column[column.str.contains(_MAY_NAME_SOMEBODY, regex=True, na=False)]
-        changed = suspects.map(suppression.without_traces)
-        changed = changed[changed != suspects]
-        if not changed.empty:
-            cleaned = frame.copy() if cleaned is frame else cleaned
-            cleaned.loc[changed.index, name] = changed
-    return cleaned
+        suspects = pc.fill_null(pc.match_substring_regex(column, _MAY_NAME_SOMEBODY), False)
+        if pc.any(suspects, min_count=0).as_py():
+            cleaned = map(suppression.without_traces, column.filter(suspects).to_pylist())
+            column = pc.replace_with_mask(column, suspects, pa.array(cleaned, column.type))
+            table = table.set_column(place, name, column)
+    return table
 
 
 def as_hints(names: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,7 +16,7 @@ from openmart_pipeline.enrichment.answers import BatchRow, LeftRow
 from openmart_pipeline.enrichment.people.contact_fields import storable_text
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
-from openmart_pipeline.enrichment.warehouse.staging import StagedRows, staging_folder
+from openmart_pipeline.enrichment.warehouse.staging import Rows, StagedRows, staging_folder
 from openmart_pipeline.enrichment.warehouse.tables import (
     COMPANIES,
     ENRICHMENT_PLAN,
@@ -70,7 +69,7 @@ def replace_companies(
     input_file: str,
     file_sha256: str,
     reading: str,
-    chunks: Iterable[tuple[pd.DataFrame | pa.Table, pd.DataFrame]],
+    chunks: Iterable[tuple[Rows, Rows]],
     now: dt.datetime,
 ) -> CompanyCounts:
     """Replace the file's rows in `companies` and `rejected_rows`.
@@ -188,21 +187,11 @@ def company_tables(
                 yield pa.Table.from_batches([batch])
 
 
-def companies_frame(table: pa.Table) -> pd.DataFrame:
-    """Return the types that the intake gave: text, nullable integers, lists of titles."""
-    frame: pd.DataFrame = table.to_pandas(
-        types_mapper={pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype(na_value=float("nan"))}.get
-    )
-    frame["source_row"] = frame["source_row"].astype("int64")
-    frame["titles"] = pd.Series(table["titles"].to_pylist(), index=frame.index, dtype=object)
-    return frame
-
-
 def replace_plan(
     file: PrivateFile,
     input_file: str,
     plan_id: str,
-    chunks: Iterable[pd.DataFrame | pa.Table],
+    chunks: Iterable[Rows],
     left: Iterable[Sequence[LeftRow]],
     now: dt.datetime,
 ) -> None:

@@ -9,10 +9,9 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import filelock
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,6 +19,11 @@ from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.errors import unwritable
 from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
 from openmart_pipeline.enrichment.warehouse.tables import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows: TypeAlias = "pa.Table | pd.DataFrame"
 
 
 @contextlib.contextmanager
@@ -70,7 +74,7 @@ class StagedRows:
         with _disk_in_words(self.path):
             self._writer.close()
 
-    def add(self, rows: pd.DataFrame | pa.Table) -> None:
+    def add(self, rows: Rows) -> None:
         """Write rows of either kind.
 
         Raises:
@@ -82,7 +86,7 @@ class StagedRows:
         else:
             self.add_frame(rows)
 
-    def add_frame(self, frame: pd.DataFrame) -> None:
+    def add_frame(self, frame: "pd.DataFrame") -> None:
         """Write a frame's rows; columns beyond ours are left out.
 
         Raises:

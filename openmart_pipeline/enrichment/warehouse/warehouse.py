@@ -8,12 +8,12 @@ import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from openmart_pipeline.enrichment.answers import Answer, BatchRow, LeftRow
+from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
@@ -21,7 +21,11 @@ from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
 from openmart_pipeline.enrichment.warehouse.row_outcomes import RowOutcome, row_outcomes
+from openmart_pipeline.enrichment.warehouse.staging import Rows
 from openmart_pipeline.enrichment.warehouse.tables import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TURN_TIMEOUT_S = 600  # the longest honest turn, a file of a million answers, takes well under two minutes
 
@@ -56,16 +60,16 @@ class Warehouse:
         self,
         input_file: str,
         file_sha256: str,
-        chunks: Iterable[tuple[pd.DataFrame | pa.Table, pd.DataFrame]],
+        chunks: Iterable[tuple[Rows, Rows]],
         *,
         reading: str = "{}",
     ) -> CompanyCounts:
         """Replace the file's rows by (companies, rejected) tables, in one transaction; `reading` is kept with them."""
         return file_loads.replace_companies(self._file, input_file, file_sha256, reading, chunks, self._now())
 
-    def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> Iterator[pd.DataFrame]:
+    def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> "Iterator[pd.DataFrame]":
         """Yield the file's kept companies in file order; no turn is held while the caller works."""
-        return map(file_loads.companies_frame, file_loads.company_tables(self._file, input_file, chunk_rows))
+        return map(frame_of, file_loads.company_tables(self._file, input_file, chunk_rows))
 
     def company_tables(self, input_file: str, *, chunk_rows: int = 20_000) -> Iterator[pa.Table]:
         """Yield what a plan looks at of the same rows, as Arrow tables, which cost nothing to make."""
@@ -93,7 +97,7 @@ class Warehouse:
         self,
         input_file: str,
         plan_id: str,
-        chunks: Iterable[pd.DataFrame | pa.Table],
+        chunks: Iterable[Rows],
         *,
         left: Iterable[Sequence[LeftRow]] = (),
     ) -> None:

@@ -36,7 +36,7 @@ def opened(tmp_path, data, name="x.csv", **options):
 def read(file):
     chunks = list(file.chunks())
     companies = pd.concat([chunk.companies for chunk in chunks], ignore_index=True)
-    rejected = pd.concat([chunk.rejected for chunk in chunks], ignore_index=True)
+    rejected = pd.concat([chunk.set_aside for chunk in chunks], ignore_index=True)
     return companies, rejected
 
 
@@ -151,7 +151,7 @@ def test_a_parquet_file_is_read_as_text_would_be(tmp_path):
     assert file.report.format == "parquet"
     (row,) = chunk.companies[["source_row", "domain", "max_k", "other"]].itertuples(index=False, name=None)
     assert row == (2, "acme.com", 3, '{"Tags":"[\'a\']"}')
-    assert list(chunk.rejected["source_row"]) == [4]
+    assert list(chunk.set_aside["source_row"]) == [4]
     assert chunk.blank_rows == 1
 
 

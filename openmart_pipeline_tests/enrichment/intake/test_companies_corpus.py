@@ -150,7 +150,7 @@ def test_every_row_is_read_right_or_set_aside(tmp_path, case, chunk_rows):
     file = opened(tmp_path, case.data, case.name, options)
     chunks = list(file.chunks())
     companies = [row for chunk in chunks for row in chunk.companies.to_dict("records")]
-    rejected = [row for chunk in chunks for row in chunk.rejected.to_dict("records")]
+    rejected = [row for chunk in chunks for row in chunk.set_aside.to_dict("records")]
 
     assert [(row["source_row"], row["domain"]) for row in companies] == case.kept
     assert [(row["source_row"], row["reason"]) for row in rejected] == case.rejected

@@ -29,7 +29,7 @@ def rows_of(path, data: bytes, **options):
     kept, rejected, blank = [], [], 0
     for chunk in CompanyFile(path, "x.csv", ReadOptions(delimiter=",", encoding="utf-8", **options)).chunks():
         kept += chunk.companies.astype(object).where(chunk.companies.notna(), None).to_dict("records")
-        rejected += chunk.rejected.astype(object).to_dict("records")
+        rejected += chunk.set_aside.astype(object).to_dict("records")
         blank += chunk.blank_rows
     return json.loads(json.dumps([kept, rejected, blank], default=str).replace("\\\\r", "\\\\n").replace("\\r", "\\n"))
 
