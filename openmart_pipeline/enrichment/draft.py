@@ -1,7 +1,7 @@
 """A plan in the making: a file's companies become questions, each asked once and as wide as any row asks.
 
 Lives here: columns of companies to columns of asks and of `enrichment_plan`. Pure: no input or output.
-Imports `asked_once`, `frame_traces`, `questions`, `question_settings`, `prices`, `text_columns`, the words of `plan`.
+Imports `asked_once`, `row_traces`, `questions`, `question_settings`, `prices`, `text_columns`, the words of `plan`.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from openmart_pipeline.enrichment.asked_once import DIGEST_BYTES, AskedOnce, DraftPart, Flags, Numbers, of_company
 from openmart_pipeline.enrichment.intake.text_columns import joined, json_text, json_texts, judged, listed
 from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.people.frame_traces import as_hints
+from openmart_pipeline.enrichment.people.row_traces import as_hints
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DETAILS, DUPLICATE, SUPPRESSED
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.question_settings import NO_PLACE, PLACE_PARTS, QuestionSettings

@@ -16,8 +16,8 @@ from openmart_pipeline.enrichment.intake.reading import Reading
 from openmart_pipeline.enrichment.inventory import record_refusal
 from openmart_pipeline.enrichment.ledger import loads, plans
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
-from openmart_pipeline.enrichment.people.frame_traces import without_traces
 from openmart_pipeline.enrichment.people.identifiers import without_identifiers
+from openmart_pipeline.enrichment.people.row_traces import without_traces
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.warehouse import CompanyCounts

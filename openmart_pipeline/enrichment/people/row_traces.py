@@ -21,9 +21,9 @@ def without_traces(table: pa.Table, suppression: Suppression) -> pa.Table:
     if not suppression:
         return table
     for place, name in enumerate(table.column_names):
-        column = table[name]
-        if not pa.types.is_string(column.type):
+        if not pa.types.is_string(table.schema.field(name).type):
             continue
+        column = table[name].combine_chunks()
         suspects = pc.fill_null(pc.match_substring_regex(column, _MAY_NAME_SOMEBODY), False)
         if pc.any(suspects, min_count=0).as_py():
             cleaned = map(suppression.without_traces, column.filter(suspects).to_pylist())
