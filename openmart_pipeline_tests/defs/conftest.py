@@ -22,14 +22,20 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_world(tmp_path: Path, prepared_home: Path) -> Iterator[Callable[..., World]]:
-    """Make a world whose simulator behaves as told; settings go in as `settings={...}`."""
+    """Make a world whose simulator behaves as told; settings go in as `settings={...}`.
+
+    Dagster keeps its history in memory, where a run takes half the time, unless the test needs it `on_disk`.
+    """
     with ExitStack() as closing:
 
-        def make(*, settings: dict[str, str] | None = None, **behaviour: Any) -> World:
+        def make(*, settings: dict[str, str] | None = None, on_disk: bool = False, **behaviour: Any) -> World:
             simulator = closing.enter_context(SimulatorProcess(tmp_path / "simulator", **behaviour))
-            home = shutil.copytree(prepared_home, tmp_path / "dagster_home")
-            instance = closing.enter_context(dg.DagsterInstance.from_config(str(home)))
-            world = World(tmp_path, simulator, instance)
+            home = tmp_path / "dagster_home"
+            if on_disk:
+                instance = dg.DagsterInstance.from_config(str(shutil.copytree(prepared_home, home)))
+            else:
+                instance = dg.DagsterInstance.ephemeral(str(home))
+            world = World(tmp_path, simulator, closing.enter_context(instance))
             world.environment.update(settings or {})
             return world
 
@@ -40,3 +46,9 @@ def make_world(tmp_path: Path, prepared_home: Path) -> Iterator[Callable[..., Wo
 def world(make_world: Callable[..., World]) -> World:
     """A world where everything goes well."""
     return make_world()
+
+
+@pytest.fixture
+def world_on_disk(make_world: Callable[..., World]) -> World:
+    """The same, Dagster's history in files as a person has it."""
+    return make_world(on_disk=True)

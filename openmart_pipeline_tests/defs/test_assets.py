@@ -229,7 +229,8 @@ def test_contacts_with_nothing_yet_say_what_waits_and_when_it_is_looked_at(make_
     assert "asked again at" in waits
 
 
-def test_neither_key_nor_person_is_in_dagsters_history(world: World):
+def test_neither_key_nor_person_is_in_dagsters_history(world_on_disk: World):
+    world = world_on_disk
     world.environment["OPENMART_API_KEY"] = "canary-key-7f3a"
     key = world.file("accounts.csv", *DOMAINS)
     for result in (world.plan(key), world.buy(key), world.collect(key)):

@@ -163,7 +163,8 @@ def test_a_wrong_setting_skips_the_tick_with_its_sentence_and_keeps_the_cursor(w
     assert ticks.cursor == seen
 
 
-def test_the_daemon_can_resolve_what_a_tick_asks_for(world):
+def test_the_daemon_can_resolve_what_a_tick_asks_for(world_on_disk):
+    world = world_on_disk
     _write(world, "leads.csv", "a.com")
     Ticks(world).tick()
     sensor = world.definitions.resolve_sensor_def("company_files_sensor")

@@ -3,6 +3,7 @@ import sqlite3
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
 from openmart_pipeline.enrichment import steps
@@ -88,10 +89,10 @@ def test_a_file_whose_collecting_run_waits_or_has_just_begun_is_not_requested_ag
 
 
 def test_a_ghost_run_does_not_keep_a_file_from_being_collected(bought):
-    ghost = _collecting_run(bought, dg.DagsterRunStatus.STARTED)
+    _collecting_run(bought, dg.DagsterRunStatus.STARTED)
     long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-    with sqlite3.connect(bought.folder / "dagster_home" / "history" / "runs.db") as runs:
-        runs.execute("UPDATE runs SET create_timestamp = ? WHERE run_id = ?", [long_ago.isoformat(" "), ghost.run_id])
+    with bought.instance.run_storage.connect() as runs:
+        runs.execute(sa.text("UPDATE runs SET create_timestamp = :then"), {"then": long_ago.isoformat(" ")})
 
     assert _requested(bought) == ["accounts.csv"]
 

@@ -11,6 +11,12 @@ from openmart_pipeline_tests.defs.world import World, shown
 DOMAINS = [f"company-{number}.com" for number in range(4)]
 
 
+@pytest.fixture
+def world(world_on_disk: World) -> World:
+    """A schedule finds its instance by its files."""
+    return world_on_disk
+
+
 def _evaluated(schedule, world: World) -> list[dg.RunRequest] | str:
     context = dg.build_schedule_context(instance=world.instance)
     result = schedule(context, workplace=world.resources["workplace"])

@@ -4,7 +4,7 @@ Gives what `domains.normalise_domain` gives for every row; a test holds it to th
 Imports `domains`, `platforms` and `text_columns`; `chunks` imports it.
 """
 
-from functools import partial, reduce
+from functools import cache, partial, reduce
 
 import numpy as np
 import pyarrow as pa
@@ -29,9 +29,9 @@ class DomainColumns:
     def __init__(self, platforms: PlatformList) -> None:
         """Prepare what no plain address may be: an ending, a reserved name, or anything the list knows."""
         self._judge = partial(normalise_domain, platforms=platforms)
-        self._suffixes = pa.array(sorted(plain_suffixes()), pa.string())
+        self._suffixes = _plain_suffixes()
         self._names = pa.array(sorted(platforms.by_name), pa.string())
-        self._special = pa.array(sorted(RESERVED_DOMAINS | suffix_set() | platforms.touched), pa.string())
+        self._special = pa.concat_arrays([_no_companies(), pa.array(sorted(platforms.touched), pa.string())])
 
     def normalise(self, column: pa.Array) -> tuple[pa.Array, dict[int, Rejected]]:
         """Return each row's domain, null where there is none, and the rows that name no company's domain, with why."""
@@ -51,3 +51,13 @@ class DomainColumns:
         others = judged(column.filter(is_other), self._judge)
         complaints = {int(rows[position]): said for position, said in others.complaints().items()}
         return pc.replace_with_mask(domains, is_other, others.texts()), complaints
+
+
+@cache
+def _plain_suffixes() -> pa.Array:
+    return pa.array(sorted(plain_suffixes()), pa.string())
+
+
+@cache
+def _no_companies() -> pa.Array:
+    return pa.array(sorted(RESERVED_DOMAINS | suffix_set()), pa.string())

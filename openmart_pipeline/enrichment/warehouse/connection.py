@@ -21,7 +21,7 @@ from openmart_pipeline.enrichment.warehouse.errors import (
     in_words,
     unwritable,
 )
-from openmart_pipeline.enrichment.warehouse.schema import creation_sql, table_columns, view_sql
+from openmart_pipeline.enrichment.warehouse.schema import creation_sql, table_columns
 
 # Files of DuckDB 2's own default open in no earlier version; this one opens in 1.4 and everything after.
 STORAGE_VERSION = "v1.4.0"
@@ -214,7 +214,7 @@ class PrivateFile:
         )
         if not found:
             connection.execute("BEGIN")
-            for statement in (*creation_sql(), *view_sql()):
+            for statement in creation_sql():
                 connection.execute(statement)
             connection.execute("COMMIT")
         elif found != table_columns():

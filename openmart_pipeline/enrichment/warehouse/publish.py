@@ -17,7 +17,7 @@ import duckdb
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
 from openmart_pipeline.enrichment.warehouse.nonsense import refuse_nonsense
-from openmart_pipeline.enrichment.warehouse.schema import stored_view_sql, view_sql, views_are_current
+from openmart_pipeline.enrichment.warehouse.schema import described_view_sql, stored_view_sql, views_are_described
 from openmart_pipeline.enrichment.warehouse.times import utc
 
 # The duckdb command line opens for writing unless told otherwise, and would leave a log beside the file.
@@ -58,11 +58,11 @@ def publish(
         if _is_out(file, published_path, generation):
             return False
         with file.reading() as connection:
-            has_views = views_are_current(connection)
+            are_described = views_are_described(connection)
         with file.writing() as connection:
             refuse_nonsense(connection)
-            if not has_views:
-                for statement in view_sql():
+            if not are_described:
+                for statement in described_view_sql():
                     connection.execute(statement)
             connection.execute("DELETE FROM published_info")
             connection.execute(
@@ -128,8 +128,10 @@ def _store_views(file: PrivateFile, copy: Path) -> None:
     """Reckon once what everybody will look at, in the copy: the private file changes too often for that."""
     try:
         with file.attached(copy, read_only=False) as connection:
+            connection.execute("BEGIN")
             for statement in stored_view_sql():
                 connection.execute(statement)
+            connection.execute("COMMIT")
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:
         raise in_words(error, copy.name) from error

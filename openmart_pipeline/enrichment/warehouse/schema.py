@@ -73,20 +73,27 @@ def table_columns() -> set[tuple[str, str, str]]:
 
 
 def creation_sql() -> Iterator[str]:
-    """Yield the statements that make the tables of a new database."""
+    """Yield the statements that make the tables and views of a new database; `described_view_sql` adds the comments."""
     for table in TABLES:
         columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
         yield f"CREATE TABLE {table.name} ({columns})"
-
-
-def view_sql() -> Iterator[str]:
-    """Yield the statements that make the views and write every comment; they may be run again at any time."""
     yield from _view_sql()
+
+
+def described_view_sql() -> Iterator[str]:
+    """Yield the statements that make the views and write what analysts read about them and the tables.
+
+    They may be run again at any time. The comments of a stored view are written where it is stored.
+    """
+    yield from _view_sql()
+    for entry in data_dictionary():
+        if entry.kind != STORED_VIEW:
+            yield _comment_sql(entry)
     yield f"CREATE OR REPLACE MACRO {_MADE_FROM}() AS '{_views_digest()}'"
 
 
-def views_are_current(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the views and comments of a database are this version's: making them takes a fifth of a second."""
+def views_are_described(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the views and comments of a database are this version's: making them takes a tenth of a second."""
     try:
         made_from = connection.execute(f"SELECT {_MADE_FROM}()").fetchone()
     except duckdb.CatalogException:  # made before there was such a mark
@@ -96,14 +103,13 @@ def views_are_current(connection: duckdb.DuckDBPyConnection) -> bool:
 
 @functools.cache
 def _views_digest() -> str:
-    return hashlib.sha256("\n".join(_view_sql()).encode()).hexdigest()
+    comments = (entry.comment for entry in data_dictionary())
+    return hashlib.sha256("\n".join([*_view_sql(), *comments]).encode()).hexdigest()
 
 
 def _view_sql() -> Iterator[str]:
     for view in VIEWS:
         yield f"CREATE OR REPLACE VIEW {view.name} AS {view.select}"
-    for entry in data_dictionary():
-        yield _comment_sql(entry)
 
 
 def stored_view_sql() -> Iterator[str]:

@@ -157,9 +157,9 @@ def test_a_parquet_file_is_read_as_text_would_be(tmp_path):
 
 def test_ten_thousand_columns_are_served_in_small_batches(tmp_path):
     header = "Website," + ",".join(f"c{n}" for n in range(9_999))
-    data = "\n".join([header, *("acme.com," + "," * 9_998 for _ in range(250))]).encode()
+    data = "\n".join([header, *("acme.com," + "," * 9_998 for _ in range(150))]).encode()
     chunks = list(opened(tmp_path, data).chunks())
-    assert [len(chunk.companies) for chunk in chunks] == [100, 100, 50]
+    assert [len(chunk.companies) for chunk in chunks] == [100, 50]
 
 
 LIMITS = {
@@ -217,16 +217,16 @@ def test_what_a_spreadsheet_writes_comes_back_cell_by_cell(tmp_path, rows, delim
     writer = csv.writer(text, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
     writer.writerows([("Website", "Note 1", "Note 2"), *(("acme.com", *row) for row in rows)])
     file = opened(tmp_path, text.getvalue().encode(encoding))
-    found = [json.loads(other) for chunk in file.chunks() for other in chunk.companies["other"]]
+    found = [json.loads(other) for chunk in file.chunks() for other in chunk.kept["other"].to_pylist()]
     assert [(other["Note 1"], other["Note 2"]) for other in found] == rows
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(lines=st.lists(st.text('"ab,;\n', max_size=12), max_size=8), chunk_rows=st.integers(1, 3))
 def test_a_broken_line_never_costs_a_sound_row_beside_it(tmp_path, lines, chunk_rows):
     data = "Website,Note\n" + "".join(f"{line}\nsound{number}.com,x\n" for number, line in enumerate(lines))
     chunks = list(opened(tmp_path, data.encode(), delimiter=",", chunk_rows=chunk_rows).chunks())
-    kept = [domain for chunk in chunks for domain in chunk.companies["domain"]]
+    kept = [domain for chunk in chunks for domain in chunk.kept["domain"].to_pylist()]
     assert kept == [f"sound{number}.com" for number in range(len(lines))]
 
 
@@ -239,7 +239,7 @@ def test_a_million_rows_would_fit_because_memory_does_not_grow_with_the_file(tmp
         "print(sum(len(chunk.companies) for chunk in file.chunks()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     peaks = []
-    for count in (10_000, 100_000):
+    for count in (5_000, 50_000):
         path = tmp_path / f"{count}"
         path.write_text("Company,Website,Note\n" + "".join(f"C {n},c{n}.com,{'x' * 50}\n" for n in range(count)))
         out = subprocess.run(

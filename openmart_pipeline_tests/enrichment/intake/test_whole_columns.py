@@ -21,15 +21,15 @@ from openmart_pipeline.enrichment.refusals import Rejected
 
 PLATFORMS = PlatformList.bundled()
 DOMAINS = DomainColumns(PLATFORMS)
-MANY = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+MANY = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def rows_of(path, data: bytes, **options):
     path.write_bytes(data)
     kept, rejected, blank = [], [], 0
     for chunk in CompanyFile(path, "x.csv", ReadOptions(delimiter=",", encoding="utf-8", **options)).chunks():
-        kept += chunk.companies.astype(object).where(chunk.companies.notna(), None).to_dict("records")
-        rejected += chunk.set_aside.astype(object).to_dict("records")
+        kept += chunk.kept.to_pylist()
+        rejected += chunk.rejected.to_pylist()
         blank += chunk.blank_rows
     return json.loads(json.dumps([kept, rejected, blank], default=str).replace("\\\\r", "\\\\n").replace("\\r", "\\n"))
 
