@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER
 from openmart_pipeline_tests.cli.terminal import Terminal
+from openmart_pipeline_tests.prepared import lay_warehouse
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 gc.set_threshold(LOOK_FOR_CYCLES_AFTER)  # as the commands do: a tenth of the tests' time
@@ -19,9 +20,12 @@ settings.register_profile("claims", deadline=None, suppress_health_check=[Health
 settings.load_profile("claims")
 
 
+LONGEST_FIRST = ("flow/test_dagster_end_to_end", "flow/", "soak/", "test_ledger_machine", "")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that start whole programs: they are the longest, and nobody should wait for one at the end."""
-    items.sort(key=lambda item: "flow" not in item.path.parts)
+    items.sort(key=lambda item: next(n for n, part in enumerate(LONGEST_FIRST) if part in item.path.as_posix()))
 
 
 @pytest.fixture(scope="session")
@@ -57,4 +61,5 @@ def terminal(tmp_path: Path, simulator: SimulatorProcess, monkeypatch: pytest.Mo
     folder = tmp_path / "folder"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    lay_warehouse(folder / "data")
     return Terminal(folder, simulator.url)

@@ -5,6 +5,7 @@ The template takes no lock and starts no thread: a forked child would keep the o
 """
 
 import datetime as dt
+import gc
 import json
 import logging
 import os
@@ -21,14 +22,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpcore  # noqa: F401  with what is below: what each child would otherwise load for itself
+import pandas as pd  # noqa: F401  Arrow looks for it at the first array it makes
 import uvloop  # noqa: F401
 from anyio._backends import _asyncio  # noqa: F401
 
+from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.intake.domains import plain_suffixes, suffix_set
 from openmart_pipeline.enrichment.ledger.store import Clock
 from openmart_pipeline.enrichment.warehouse import Warehouse
 from openmart_pipeline_tests.money import at_work, whole_run
+from openmart_pipeline_tests.prepared import lay_warehouse
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Template:
         `or_kill_at` is another step, should it come first; `kill_delay_s` moves both off the step's own boundary.
         `settings`, `client` and `choices` are those of `money.at_work` and `money.whole_run`.
         """
+        lay_warehouse(data_dir)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"data_dir": str(data_dir), "url": url, "keys": keys, **order}) + "\n")
@@ -178,6 +183,8 @@ def main() -> None:
     logging.getLogger("openmart_pipeline").addHandler(logging.NullHandler())  # of each read that is repeated, a line
     suffix_set()
     plain_suffixes()
+    gc.set_threshold(LOOK_FOR_CYCLES_AFTER)  # as the commands do
+    gc.freeze()  # children share what is there, and need not look through it
     for line in sys.stdin:
         order = json.loads(line)
         reading, report = os.pipe()

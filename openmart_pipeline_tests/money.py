@@ -24,6 +24,7 @@ from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import make_buyer, open_workplace
 from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline_tests.prepared import lay_warehouse
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 
 
@@ -39,6 +40,7 @@ def at_work(
     data_dir: Path, url: str, *, client: Mapping[str, float] | None = None, **more: str
 ) -> Iterator[tuple[Workplace, Buyer]]:
     """A workplace and a buyer in this process; `client` are the client's own bounds, where a test has less patience."""
+    lay_warehouse(data_dir)
     settings = settings_for(data_dir, url, **more)
     with open_workplace(settings, actor="tests") as work:
         buyer = make_buyer(settings, work)

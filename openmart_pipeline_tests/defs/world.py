@@ -17,6 +17,7 @@ from openmart_pipeline.enrichment.steps import Planned, Workplace
 from openmart_pipeline.settings import read_settings
 from openmart_pipeline.wiring import open_workplace
 from openmart_pipeline_tests import money
+from openmart_pipeline_tests.prepared import lay_warehouse
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 
 PLAN, BUY, COLLECT = "plan_company_files_job", "buy_planned_contacts_job", "collect_contacts_job"
@@ -36,6 +37,7 @@ class World:
             "OPENMART_API_KEY": API_KEY,
             "OPENMART_DATA_DIR": str(folder / "data"),
         }
+        lay_warehouse(folder / "data")
         self.definitions = build_definitions(self.environment)
         self.resources = {
             "workplace": WorkplaceResource(lambda: self.environment),
