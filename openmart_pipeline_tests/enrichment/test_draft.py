@@ -114,7 +114,7 @@ CHOICES = st.fixed_dictionaries(
 STANDINGS = st.dictionaries(st.integers(0, 12), st.sampled_from(list(Standing)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows=COMPANIES, choices=CHOICES, chunk_rows=st.integers(1, 5), standings=STANDINGS)
 def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings):
     whole = companies(*rows)

@@ -24,7 +24,7 @@ from openmart_pipeline.defs.home import prepare_home
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 300.0  # 20 s on an idle machine
 STOP_TIMEOUT_S = 15.0
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 1.0  # a look at the web server costs it a tenth of a second of CPU
 T = TypeVar("T")
 
 _LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
