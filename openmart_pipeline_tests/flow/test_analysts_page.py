@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import duckdb
+import pandas as pd
 import pytest
 
 from openmart_pipeline.cli import COMMANDS
@@ -27,6 +29,16 @@ def test_there_are_fifteen_queries() -> None:
 @pytest.mark.parametrize(("sql", "output"), QUERIES, ids=[str(number) for number in range(1, len(QUERIES) + 1)])
 def test_a_documented_query_gives_what_stands_under_it(data_dir: Path, sql: str, output: str) -> None:
     assert output_of(data_dir, sql) == output, "run: python -m openmart_pipeline_tests.documented_queries"
+
+
+def test_in_python_a_view_is_a_frame_of_pandas(data_dir: Path) -> None:
+    assert '.sql("FROM best_contacts").df()' in PAGE.read_text(encoding="utf-8")
+    with duckdb.connect(data_dir / "published" / "contacts.duckdb", read_only=True) as published:
+        frame = published.sql("FROM best_contacts").df()
+    assert isinstance(frame, pd.DataFrame)
+    assert {"company_domain", "full_name", "email"} <= set(frame.columns)
+    assert frame["company_domain"].is_unique
+    assert len(frame) > 20
 
 
 def test_every_word_of_an_outcome_is_explained_and_no_other() -> None:

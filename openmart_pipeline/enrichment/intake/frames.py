@@ -1,6 +1,6 @@
 """Rows of a file as pandas frames, for whoever works with them by hand; the pipeline itself hands on Arrow tables.
 
-Lives here: the types. pandas is imported when the first frame is made: it takes longer than most commands.
+Lives here: the types. pandas is imported with the first frame: commands that read no file start without it.
 Imports nothing of the project; `chunks` and the warehouse import it.
 """
 
