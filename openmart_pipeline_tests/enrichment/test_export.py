@@ -175,6 +175,16 @@ def test_more_rows_than_a_sheet_holds_are_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["most.xlsx"]
 
 
+def test_more_contacts_than_a_sheet_holds_are_refused_before_one_is_written(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "XLSX_ROWS", 5)
+    monkeypatch.setattr(exporting.xlsxwriter, "Workbook", None)  # whoever began one would fail
+    for selection in (Selection(), Selection(with_columns=True)):
+        with pytest.raises(ExportRefused, match="4 rows"):
+            export(published, tmp_path / "x.xlsx", selection)
+
+
 @given(st.text(max_size=20) | st.from_regex(r"\s*[=+@-].{0,9}", fullmatch=True))
 def test_no_text_reaches_a_spreadsheet_as_a_formula(text: str) -> None:
     safe = guarded(text)

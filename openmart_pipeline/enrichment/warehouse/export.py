@@ -105,6 +105,8 @@ def export(published_path: Path, target: Path, selection: Selection, *, replace:
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         with open_published(published_path) as reader:
+            if write is _write_xlsx and selection.sql is None:  # known at once: nobody waits a minute for a refusal
+                _refuse_more_than_a_sheet(reader.rows(f"SELECT count(*) FROM ({sql})", params)[0][0])  # noqa: S608  ours
             column = selection.file_columns
             result = run_with_file_columns(reader, sql, params, column) if column else reader.run(sql, params)
             _refuse_doubled_columns(result)
@@ -139,6 +141,13 @@ def _refuse_doubled_columns(result: Result) -> None:
     doubled = {name for name in result.columns if result.columns.count(name) > 1}
     if doubled:
         raise QueryRefused(f"Two columns are called {min(doubled)!r}: name them apart with AS.")
+
+
+def _refuse_more_than_a_sheet(rows: int) -> None:
+    if rows >= XLSX_ROWS:
+        raise ExportRefused(
+            f"A sheet holds {XLSX_ROWS - 1:,} rows and there are more: export CSV or Parquet, or one --file."
+        )
 
 
 @dataclass(slots=True)
@@ -187,10 +196,7 @@ def _write_xlsx(path: Path, result: Result) -> _Written:
             sheet.write_string(0, column, name, bold)
         for row in _rows(result):
             written.rows += 1
-            if written.rows >= XLSX_ROWS:
-                raise ExportRefused(
-                    f"A sheet holds {XLSX_ROWS - 1:,} rows and there are more: export CSV or Parquet, or one --file."
-                )
+            _refuse_more_than_a_sheet(written.rows)
             for column, value in enumerate(row):
                 if isinstance(value, str):
                     is_risky = looks_like_formula(value)
