@@ -13,12 +13,17 @@ NAMED, REFUSED = "named.csv", "people.csv"
 
 
 @pytest.fixture
-def held(world_on_disk) -> tuple[World, Identifier]:
+def world(world_on_disk: World) -> World:
+    """Dagster's history is one of the stores."""
+    return world_on_disk
+
+
+@pytest.fixture
+def held(world) -> tuple[World, Identifier]:
     """Somebody was found, stands in every kind of column of another file, and in one that is no table of companies.
 
     All of it went through Dagster, whose history has the runs, the checks and the failures.
     """
-    world = world_on_disk
     key = world.file("accounts.csv", *[f"company-{number}.com" for number in range(30)])
     for result in (world.plan(key), world.buy(key), world.collect(key)):
         assert result.success
