@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from openmart_pipeline.api.models import InfoAccess
 
-# Raised when `folded`, the fields of `Question.fingerprint` or the forms that `domains` writes change: the ledger then
-# keys its questions anew when it is opened (`ledger.upgrades`), and buys none of them again.
+# Raised when `folded`, the fields of `Question.fingerprint` or the forms that `domains` writes change: a ledger with
+# fingerprints of another version is refused, since what it owns would not be recognised and would be bought again.
 CANON_VERSION = 1
 
 MAX_K_LIMIT = 8  # (API section 1)

@@ -42,6 +42,17 @@ def test_a_ledger_of_a_newer_program_is_refused_untouched(tmp_path: Path, key: s
     assert (tmp_path / "ledger.sqlite").read_bytes() == before
 
 
+@pytest.mark.parametrize("key", ["schema_version", "canon_version"])
+def test_a_ledger_of_an_unreleased_version_is_refused_untouched(tmp_path: Path, key: str) -> None:
+    """F33."""
+    with desk_at(tmp_path):
+        pass
+    change(tmp_path, f"UPDATE meta SET value = '0' WHERE key = '{key}'")
+    before = (tmp_path / "ledger.sqlite").read_bytes()
+    assert "never released" in said_when_opened(tmp_path)
+    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+
+
 def test_a_ledger_belongs_to_one_api(tmp_path: Path) -> None:
     """What the simulator sold is not owned in the real world, and the other way round."""
     with desk_at(tmp_path):

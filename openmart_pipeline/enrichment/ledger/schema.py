@@ -1,4 +1,4 @@
-"""The ledger's tables, as `meta.schema_version` 2.
+"""The ledger's tables, as `meta.schema_version` 3.
 
 Lives here: tables and column types. No queries. Imports `states` for the partial index.
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.states import LIVE
 
-SCHEMA_VERSION = 2  # raised with a step in `upgrades`
+SCHEMA_VERSION = 3  # every other version is refused: none was released before it
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):

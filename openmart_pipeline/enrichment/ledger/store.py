@@ -1,7 +1,7 @@
 """The ledger's file: opening it, its transactions, and what makes it refuse to be used.
 
 Lives here: everything about the database as such. What the rows mean is the business of the modules beside.
-Imports `schema` and `upgrades`; the other modules of the ledger import this one.
+Imports `schema`; the other modules of the ledger import this one.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import schema, upgrades
+from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 
@@ -197,7 +197,6 @@ class Ledger:
                 connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
             known = {row.key: row.value for row in connection.execute(sa.select(schema.meta))}
             self._refuse_foreign(known, api_identity)
-            self._bring_forward(connection, known)
         return str(known["ledger_uuid"])
 
     def _refuse_foreign(self, known: Mapping[str, str], api_identity: str) -> None:
@@ -212,30 +211,18 @@ class Ledger:
                 f"{self.path} was written by a newer version of this program (schema {version}.{canon}, this program "
                 f"knows {schema.SCHEMA_VERSION}.{CANON_VERSION}). Nothing was changed or bought. Upgrade this program."
             )
+        if (version, canon) != (schema.SCHEMA_VERSION, CANON_VERSION):
+            raise LedgerRefused(
+                f"{self.path} was written by a version of this program that was never released (schema {version}."
+                f"{canon}, this program knows {schema.SCHEMA_VERSION}.{CANON_VERSION}). Nothing was changed or bought. "
+                "Collect what it bought with that version, or set OPENMART_DATA_DIR to another folder."
+            )
         if known["api_identity"] != api_identity:
             raise LedgerRefused(
                 f"{self.path} belongs to the API {known['api_identity']!r}, but this run would use "
                 f"{api_identity!r}: what one sold, the other does not know. Nothing was bought. "
                 "Use another OPENMART_DATA_DIR for it, or set OPENMART_BASE_URL back."
             )
-
-    def _bring_forward(self, connection: sa.Connection, known: Mapping[str, str]) -> None:
-        """Take an older ledger to what this program writes: in the transaction that found it, or not at all."""
-        version, canon = int(known["schema_version"]), int(known.get("canon_version", 1))
-        if version < schema.SCHEMA_VERSION:
-            upgrades.bring_forward(connection, version, schema.SCHEMA_VERSION)
-            self._set_meta(connection, "schema_version", schema.SCHEMA_VERSION)
-            self._set_meta(connection, "canon_version", canon)
-            self.record(connection, "upgrade", reason=f"schema {version} to {schema.SCHEMA_VERSION}")
-        if canon < CANON_VERSION:
-            done = upgrades.rekey(connection, CANON_VERSION)
-            self._set_meta(connection, "canon_version", CANON_VERSION)
-            reason = f"the rules by which questions are told apart: {canon} to {CANON_VERSION}"
-            self.record(connection, "rekey", reason=reason, changed=done.changed, merged=done.merged)
-
-    def _set_meta(self, connection: sa.Connection, key: str, value: int) -> None:
-        connection.execute(schema.meta.delete().where(schema.meta.c.key == key))
-        connection.execute(schema.meta.insert().values(key=key, value=str(value)))
 
 
 def new_key(result: sa.CursorResult[Any]) -> int:
