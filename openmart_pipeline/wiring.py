@@ -6,6 +6,7 @@ Imports the domain and the API client; `cli` and `defs` import this.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ def open_workplace(settings: Settings, *, actor: str) -> Iterator[Workplace]:
     """
     # Arrow's own pool keeps what it was lent: a fifth of a run's memory.
     pa.set_memory_pool(pa.system_memory_pool())
-    data = DataFolder(settings.data_dir)
+    data = DataFolder(settings.data_dir, private=(Path(".env"), Path(settings.ledger_url.removeprefix("sqlite:///"))))
     data.input.mkdir(parents=True, exist_ok=True)
     owner = Owner(data.owners)
     try:

@@ -115,15 +115,11 @@ def _key(work: Workplace, source: _Source, choices: Choices, origins: _Origins) 
     ):
         with contextlib.suppress(ValueError):
             return partition_key_of(path.relative_to(folder))
-    if not source.path.is_file():
-        raise FileRefused(
-            f"{str(source.path)!r} does not exist: name a CSV, XLSX or Parquet file, or a folder of them."
-        )
     origin = str(source.path.resolve())
     name = _free_name(work, source, origin, origins)
     reading = choices.reading_over(steps.last_reading(work, partition_key_of(Path(name))))
-    CompanyFile(source.path, source.path.name, reading.options(work.shared_platforms))
-    key = work.data.bring_in(source.path, name)
+    options = reading.options(work.shared_platforms)
+    key = work.data.bring_in(source.path, name, lambda copy: CompanyFile(copy, source.path.name, options))
     plans.register(work.ledger, key, source_path=origin)
     origins.note(key, origin)
     return key

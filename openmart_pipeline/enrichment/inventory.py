@@ -38,8 +38,8 @@ def look(data: DataFolder) -> Inventory:
     inventory = Inventory()
     for path in data.listed():
         try:
-            key = data.key(path)
-            inventory.stamps[_usable(key, path)] = _stamp(path)
+            key, status = data.key(path), data.status(path)
+            inventory.stamps[_usable(key, path)] = _stamp(status)
         except FileRefused as refused:
             inventory.refused[str(path.relative_to(data.input))] = str(refused)
         except OSError as error:
@@ -55,8 +55,7 @@ def _usable(key: str, path: Path) -> str:
     return key
 
 
-def _stamp(path: Path) -> str:
-    status = path.stat()
+def _stamp(status: os.stat_result) -> str:
     seen = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
     return hashlib.blake2b(seen.encode(), digest_size=5).hexdigest()
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from openmart_pipeline.defs.intake import rows_markdown
 from openmart_pipeline.enrichment.warehouse import RowOutcome
+from openmart_pipeline_tests.cli.terminal import Terminal, sentence
 from openmart_pipeline_tests.defs.world import World, failure, shown
 
 SCRIPT = "<script>alert(1)</script>"
+CANARY = "sk-canary-7f3a9c"
 
 
 def test_columns_matched_and_rows_by_outcome_are_shown_with_examples(world: World):
@@ -83,3 +85,35 @@ def test_hostile_file_names_go_all_the_way_as_names(world: World):
     assert "leads out of the input folder" in failure(world.plan(climbing))
     assert outside.read_text() == "Website\nsecret.com\n"
     assert not list(Path(folder).glob("**/secret*"))
+
+
+def test_a_link_puts_no_secret_into_terminal_history_or_check(world: World, terminal: Terminal) -> None:
+    secret = world.folder / "hidden"
+    secret.write_text(f"OPENMART_API_KEY={CANARY}\nPASSWORD=hunter2\n")
+    folder = world.folder / "data" / "input"
+    folder.mkdir(parents=True)
+    (folder / "x.csv").symlink_to(secret)
+    (terminal.folder / "lists").mkdir()
+    (terminal.folder / "lists" / "y.csv").symlink_to(secret)
+    world.instance.add_dynamic_partitions("input_files", ["x.csv"])
+    assert "is a link" in failure(world.plan("x.csv"))
+    checked = world.check_now("every_input_file_is_readable")
+    assert not checked.passed
+    shown = [
+        terminal("run", folder / "x.csv", "--yes", OPENMART_DATA_DIR=str(world.folder / "data")),
+        terminal("run", "lists/y.csv", "--yes"),
+        terminal("run", "lists", "--yes"),
+    ]
+    for ended in shown:
+        assert ended.exit_code == 2
+        assert "is a link" in sentence(ended)
+    [run] = world.instance.get_runs()
+    history = [str(entry) for entry in world.instance.all_logs(run.run_id)]
+    assert CANARY not in " ".join([*history, str(checked), *(ended.output for ended in shown)])
+    kept = [path for path in tmp_files(world.folder, terminal.data) if path != secret]
+    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
+
+
+def tmp_files(*folders: Path) -> list[Path]:
+    """Every ordinary file below these folders."""
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
