@@ -11,19 +11,22 @@ import dagster as dg
 
 from openmart_pipeline.defs.metadata import Metadata, listed, numbers, of_file, texts
 from openmart_pipeline.defs.quote import plain
-from openmart_pipeline.enrichment.people.identifiers import identifiers_in_text
+from openmart_pipeline.enrichment.intake.columns import shown_names
 from openmart_pipeline.enrichment.steps import CompaniesTaken, Workplace
 from openmart_pipeline.enrichment.warehouse import RowOutcome
+from openmart_pipeline.enrichment.warehouse.row_outcomes import ASKED_AS
 
-NAMED_COLUMNS = 100  # of those that are kept as they are; a table can have thousands
+NAMED_COLUMNS = 100  # a table can have thousands
+_QUOTED = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1).)*\1(?!\w)""", re.DOTALL)
 
 
 def of_intake(work: Workplace, key: str, taken: CompaniesTaken) -> Metadata:
     """Return what was read of a file: counts, its format, the columns matched, its rows by outcome with examples."""
     report = taken.report
-    others = [plain(name) for name in report.unknown_columns[:NAMED_COLUMNS]]
-    if len(report.unknown_columns) > NAMED_COLUMNS:
-        others.append(f"and {len(report.unknown_columns) - NAMED_COLUMNS:,} more")
+    named, unnamed = shown_names((*report.columns.values(), *report.unknown_columns), most=NAMED_COLUMNS)
+    others = [plain(name) for name in named if name in report.unknown_columns]
+    if unnamed:
+        others.append(f"{unnamed:,} more")
     how = [report.format, report.encoding, report.delimiter and f"separated by {report.delimiter!r}", report.sheet]
     return {
         "dagster/uri": of_file(work.data.source(key)),
@@ -61,18 +64,25 @@ def _columns(taken: CompaniesTaken) -> str:
     return "\n".join(lines)
 
 
-def _nameless(text: str) -> str:
-    """Return the text without e-mail addresses, phone numbers and LinkedIn pages: Dagster's history never forgets."""
-    for _, written in list(identifiers_in_text(text)):
-        text = text.replace(written, "…")
-    return re.sub(r"[^\s'\"<>]+@[^\s'\"<>]*", "…", text)
+def _without_cells(detail: str) -> str:
+    """Return a sentence about a row without what stands in the row: Dagster's history never forgets.
+
+    Whoever wants to see it finds it in `rejected_rows`, and in the quote on the command line.
+    """
+    return re.sub(r"[^\s'\"<>]+@[^\s'\"<>]*", "…", _QUOTED.sub("'…'", detail))
 
 
 def rows_markdown(outcomes: Iterable[RowOutcome]) -> str:
     """Return a table of what became of a file's rows; `rejected_rows` has every one that was set aside."""
     lines = ["| its rows | | for example |", "|---|---:|---|"]
     for outcome in outcomes:
-        what = "asked about" if outcome.reason is None else f"set aside: {plain(outcome.reason)}"
-        examples = "<br>".join(f"row {row}: {plain(_nameless(detail))}" for row, detail in outcome.examples)
+        if outcome.reason is None:
+            what, shown = "asked about", [detail.rpartition(ASKED_AS)[2] for _, detail in outcome.examples]
+        else:
+            what = f"set aside: {plain(outcome.reason)}"
+            shown = [_without_cells(detail) for _, detail in outcome.examples]
+        examples = "<br>".join(
+            f"row {row}: {plain(said)}" for (row, _), said in zip(outcome.examples, shown, strict=True)
+        )
         lines.append(f"| {what} | {outcome.rows:,} | {examples} |")
     return "\n".join(lines)

@@ -20,26 +20,29 @@ def test_columns_matched_and_rows_by_outcome_are_shown_with_examples(world: Worl
     planned = world.plan(key)
     metadata = shown(planned, "companies")
     assert "| domain | Website |" in metadata["columns"]
-    assert metadata["other_columns"] == "\\<script\\>alert(1)\\</script\\>, Size"
+    assert metadata["other_columns"] == "Size, 1 more"
     assert metadata["format"] == "csv, utf-8, separated by ','"
     rows = metadata["rows_by_outcome"]
-    assert "| asked about | 2 | row 2: acme.com<br>row 3: https://www.Beta.io/en is asked about as beta.io |" in rows
-    assert "| set aside: shared\\_platform | 1 | row 4: 'facebook.com/acme' is on facebook.com" in rows
-    assert "| set aside: blank\\_domain | 1 | row 5: 'http://' has no host in it |" in rows
+    assert "| asked about | 2 | row 2: acme.com<br>row 3: beta.io |" in rows
+    assert "| set aside: shared\\_platform | 1 | row 4: '…' is on facebook.com" in rows
+    assert "| set aside: blank\\_domain | 1 | row 5: '…' has no host in it |" in rows
     assert shown(planned, "enrichment_plan")["rows_by_outcome"] == rows
 
 
-def test_text_of_a_file_stays_text_on_its_line_and_names_nobody():
+def test_no_cell_of_a_file_goes_into_the_history():
     told = rows_markdown(
         [
-            RowOutcome(None, 2, ((2, "jane.doe@acme.com is asked about as acme.com"),)),
+            RowOutcome(None, 2, ((2, f"{CANARY} <jane.doe@acme.com> is asked about as acme.com"),)),
             RowOutcome("not_a_domain", 1, ((3, f"'{SCRIPT}|x\nhi' and 'jane@ac…' is words"),)),
+            RowOutcome("blank_domain", 1, ((3, f"\"it's {CANARY}\" and 'a \"\\' {CANARY}' can't be; don't"),)),
             RowOutcome("shared_platform", 1, ((4, "'linkedin.com/in/jane-doe' is on linkedin.com"),)),
         ]
     )
-    assert "| asked about | 2 | row 2: … is asked about as acme.com |" in told
-    assert "'\\<script\\>alert(1)\\</script\\>\\|x hi' and '…' is words" in told
+    assert "| asked about | 2 | row 2: acme.com |" in told
+    assert "'…' and '…' is words" in told
+    assert "row 3: '…' and '…' can't be; don't |" in told
     assert "jane" not in told
+    assert CANARY not in told
     assert all(line.count("|") - line.count("\\|") == 4 for line in told.splitlines())
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from openmart_pipeline.enrichment import regular_files
 from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.intake.companies import CompanyFile, ReadOptions
 from openmart_pipeline.enrichment.inventory import look
 from openmart_pipeline.enrichment.refusals import FileRefused
 
@@ -166,3 +167,36 @@ def test_a_file_of_the_kernel_is_no_file(tmp_path: Path) -> None:
     for path in ("/proc/self/environ", "/proc/self/root/proc/self/environ", "/dev/zero"):
         with pytest.raises(FileRefused), regular_files.opened_as_named(Path(path)):
             pass
+
+
+ROWS_OF_NO_HEADER = (
+    SECRET.splitlines()[0],
+    f"export KEY={CANARY},b",
+    f"{CANARY};hunter2",
+    f"root:x:0:0:{CANARY}:/:/bin/sh",
+    f"Jane Roe,Company,{CANARY}",
+    f"Company,+4915112345678,{CANARY}",
+    f"Company,jane@{CANARY}.com",
+    f"Company,{CANARY}\u202e,{'x' * 400}",
+)
+
+
+@pytest.mark.parametrize("row", ROWS_OF_NO_HEADER)
+@pytest.mark.parametrize("column", [None, "Homepage"])
+def test_a_sentence_about_a_header_repeats_no_cell(tmp_path: Path, row: str, column: str | None) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{row}\n{row}\n")
+    options = ReadOptions(columns={} if column is None else {"domain": column})
+    with pytest.raises(FileRefused) as refused:
+        CompanyFile(path, "x.csv", options)
+    said = str(refused.value)
+    assert [word for word in (CANARY, "hunter2", "4915112345678", "jane@", "xxx", "\u202e") if word in said] == []
+    assert "Jane Roe" not in said or "Company" in row
+
+
+def test_usual_names_of_columns_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Company,Umsatz 2025,Jane@acme.com,Anzahl Mitarbeiter\nAcme,3,4,5\n")
+    with pytest.raises(FileRefused, match="the file has") as refused:
+        CompanyFile(path, "x.csv")
+    assert "'Company', 'Umsatz 2025', 'Anzahl Mitarbeiter' and 1 more" in str(refused.value)

@@ -1,9 +1,9 @@
 """Which column of a file is which field: by name in any case and spelling, with a rule where several fit.
 
 Knows names only, no values and no formats.
-Imports `refusals`; `delimited` and `companies` import it.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +60,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 SPELLINGS_OF_FIELDS = {"website": DOMAIN, "url": DOMAIN, "titles": "title", "company": "company_name"}
 ROWS_WITH_HEADER = 20  # among so many first rows the header is looked for
 SHOWN_COLUMNS = 12  # in a sentence; a table can have thousands
+_NAME = re.compile(r"[^\W\d_][\w /().&#%?'-]{0,59}")  # nothing with = : @ \ or quotes, and nothing long
+_CODE = re.compile(r"\d{5}|[^\W_]{30}|(?i:\w*\d\w*[a-z]\w*\d)")  # numbers to call, and what looks like a key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ def unique_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     notes: list[str] = []
     seen: set[str] = set()
     taken = {" ".join(written.split()) for written in header}
+    shown, _ = shown_names(header)
     for position, written in enumerate(header, start=1):
         plain = " ".join(written.split())
         name = plain or f"column {position}"
@@ -187,7 +190,11 @@ def unique_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
             name = f"{plain or f'column {position}'} ({count})"
             count += 1
         if plain and name != plain:
-            notes.append(f"Column {position} is a second {plain!r}; it is called {name!r} here.")
+            notes.append(
+                f"Column {position} is a second {plain!r}; it is called {name!r} here."
+                if plain in shown
+                else f"Column {position} has the same name as an earlier one."
+            )
         seen.add(name)
         names.append(name)
     return tuple(names), notes
@@ -217,6 +224,26 @@ def _how_to_say(field: str) -> str:
     return f"--column {field}=NAME (in Dagster: columns, in the configuration of companies)"
 
 
+def shown_names(names: Sequence[str], most: int = SHOWN_COLUMNS) -> tuple[list[str], int]:
+    """Return the names that can only be names of columns, cut and cleaned, and how many others there are.
+
+    A file that is no table has a first row too: its cells may be people, or secrets. So none is repeated unless one
+    of them is a usual name, and then only those that have the form of a name.
+    """
+    known = _usual_names()
+    if not any(fold_name(name) in known for name in names):
+        return [], len(names)
+    shown = [name for name in names if _NAME.fullmatch(name) and not _CODE.search(name)]
+    return shown[:most], len(names) - min(len(shown), most)
+
+
+@cache
+def _usual_names() -> frozenset[str]:
+    return frozenset(fold_name(alias) for aliases in ALIASES.values() for alias in aliases)
+
+
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:SHOWN_COLUMNS])
-    return shown + (f" and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else "")
+    shown, others = shown_names(names)
+    if not shown:
+        return f"{len(names):,} columns, none with a usual name (is there a header at all?)"
+    return ", ".join(map(repr, shown)) + (f" and {others:,} more" if others else "")

@@ -94,7 +94,7 @@ def _normalise_carefully(text: str, *, platforms: PlatformList) -> str | Rejecte
     if not cleaned.strip("./:") or cleaned.strip("./:") in BLANK_WORDS | {"www"}:
         return Rejected(RejectReason.BLANK_DOMAIN, f"{_shown(text)} has no host in it")
     if _is_ip_address(cleaned):
-        return Rejected(RejectReason.IP_ADDRESS, f"{cleaned} is an IP address: give the company's domain")
+        return Rejected(RejectReason.IP_ADDRESS, f"{_shown(cleaned)} is an IP address: give the company's domain")
     parts = [part for part in _BETWEEN.split(cleaned) if part]
     if len(parts) > 1:
         return _one_of(parts, text, platforms)
@@ -122,7 +122,7 @@ def _one_of(parts: list[str], text: str, platforms: PlatformList) -> str | Rejec
     if len(domains) > 1:
         return Rejected(
             RejectReason.SEVERAL_DOMAINS,
-            f"names {', '.join(domains[:3])}: keep one per row, or give each its own row",
+            f"names {', '.join(map(_shown, domains[:3]))}: keep one per row, or give each its own row",
         )
     if has_path and judged:
         return judged[0]
@@ -147,7 +147,7 @@ def _judge(address: _Address, text: str, platforms: PlatformList) -> str | Rejec
     if not address.host:
         return Rejected(RejectReason.NOT_A_DOMAIN, f"{_shown(text)} has no host in it")
     if _is_ip_address(address.host):
-        return Rejected(RejectReason.IP_ADDRESS, f"{address.host} is an IP address: give the company's domain")
+        return Rejected(RejectReason.IP_ADDRESS, f"{_shown(address.host)} is an IP address: give the company's domain")
     host = _ascii_host(address.host)
     if isinstance(host, Rejected):
         return host
@@ -161,13 +161,13 @@ def _complain_of_name(host: str, found: ExtractResult, text: str) -> Rejected | 
     """Return why nobody can have registered this name, or None when somebody can."""
     labels = host.split(".")
     if labels[-1] in LOCAL_SUFFIXES or ".".join(labels[-2:]) in RESERVED_DOMAINS:
-        return Rejected(RejectReason.LOCAL_HOST, f"{host} is a name for tests or for inside a network")
+        return Rejected(RejectReason.LOCAL_HOST, f"{_shown(host)} is a name for tests or for inside a network")
     if not found.suffix and len(labels) == 1:
         return Rejected(RejectReason.NOT_A_DOMAIN, f"{_shown(text)} is a word without an ending such as .com")
     if not found.suffix:
-        return Rejected(RejectReason.NO_PUBLIC_SUFFIX, f".{labels[-1]} is no ending that domains can have")
+        return Rejected(RejectReason.NO_PUBLIC_SUFFIX, f"{_shown(host)} has no ending that domains can have")
     if not found.domain:
-        return Rejected(RejectReason.NOT_A_DOMAIN, f"{host} is an ending that many domains share, not a domain")
+        return Rejected(RejectReason.NOT_A_DOMAIN, f"{_shown(host)} is an ending that many domains share, not a domain")
     return None
 
 

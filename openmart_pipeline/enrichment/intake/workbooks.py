@@ -7,7 +7,7 @@ Imports `columns`, `refusals`, `sheet_extent` and `tables`; `companies` imports 
 import datetime as dt
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,8 @@ from openmart_pipeline.enrichment.intake.tables import BATCH_CELLS, BadRow, Batc
 from openmart_pipeline.enrichment.refusals import FileRefused
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
+SHOWN_SHEETS = 5  # in a sentence
+SHEET_NAME_CHARS = 31  # Excel's own limit for the name of a sheet
 _OLE = b"\xd0\xcf\x11\xe0"
 
 
@@ -88,9 +90,7 @@ def open_workbook(path: Path, options: ReadOptions) -> WorkbookTable:
             if sheet.visible is SheetVisibleEnum.Visible and sheet.typ is SheetTypeEnum.WorkSheet
         ]
         if options.sheet is not None and options.sheet not in book.sheet_names:
-            raise FileRefused(
-                f"The workbook has no sheet {options.sheet!r}: it has {', '.join(map(repr, book.sheet_names))}."
-            )
+            raise FileRefused(f"The workbook has no sheet {options.sheet!r}: it has {_listed(book.sheet_names)}.")
         wanted = [options.sheet] if options.sheet is not None else visible or book.sheet_names
         for name in wanted:
             sheet = book.get_sheet_by_name(name)
@@ -114,7 +114,7 @@ def _table(
             f"The sheet has {len(header):,} columns, more than {options.max_columns:,} (max_columns): "
             "keep the ones about the companies."
         )
-    notes = [f"Sheet {sheet.name!r} is read, {', '.join(map(repr, others[:5]))} not."] if others else []
+    notes = [f"Sheet {_listed([sheet.name])} is read, {_listed(others)} not."] if others else []
     if place:
         notes.append(f"The header is row {number}; what stands above it is not read.")
     return WorkbookTable(
@@ -159,8 +159,14 @@ def _workbook(path: Path) -> CalamineWorkbook:
         return CalamineWorkbook.from_object(path)
     except PasswordError:
         raise FileRefused("The workbook is protected by a password: save it without one.") from None
-    except (CalamineError, OSError) as problem:
-        raise FileRefused(f"The workbook can't be read ({problem}): save it again as .xlsx or CSV.") from None
+    except (CalamineError, OSError):  # its words may quote what stands in the file
+        raise FileRefused("The workbook is damaged and can't be read: save it again as .xlsx or CSV.") from None
+
+
+def _listed(sheets: Sequence[str]) -> str:
+    """Return names of sheets for a sentence: a file can hold any number of them, of any length."""
+    shown = ", ".join(repr(name[:SHEET_NAME_CHARS]) for name in sheets[:SHOWN_SHEETS])
+    return shown + (f" and {len(sheets) - SHOWN_SHEETS:,} more" if len(sheets) > SHOWN_SHEETS else "")
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 
 EXAMPLES = 3  # of each; `companies` and `rejected_rows` have them all
+ASKED_AS = " is asked about as "
 _KEPT = """
-SELECT count(*), arg_min({'source_row': source_row, 'detail': concat_ws(' is asked about as ',
+SELECT count(*), arg_min({'source_row': source_row, 'detail': concat_ws($asked_as,
     nullif(trim(website), domain), domain)}, source_row, $examples)
 FROM companies WHERE input_file = $input_file AND outcome = 'kept'
 """
@@ -34,7 +35,8 @@ def row_outcomes(file: PrivateFile, input_file: str) -> list[RowOutcome]:
     """Return the kept rows first, then the reasons, the most frequent first; nothing that no row is."""
     bound = {"input_file": input_file, "examples": EXAMPLES}
     with file.reading() as connection:
-        kept = [(None, *row) for row in connection.execute(_KEPT, bound).fetchall() if row[0]]
+        kept_rows = connection.execute(_KEPT, {**bound, "asked_as": ASKED_AS}).fetchall()
+        kept = [(None, *row) for row in kept_rows if row[0]]
         set_aside = connection.execute(_SET_ASIDE, bound).fetchall()
     return [
         RowOutcome(reason, rows, tuple((example["source_row"], example["detail"]) for example in examples))
