@@ -164,7 +164,7 @@ def test_a_link_that_takes_a_files_place_while_it_is_read_is_not_followed(tmp_pa
 
 def test_a_file_of_the_kernel_is_no_file(tmp_path: Path) -> None:
     """By its own name, or through a folder that leads to it."""
-    for path in ("/proc/self/environ", "/proc/self/root/proc/self/environ", "/dev/zero"):
+    for path in ("/proc/self/environ", "/proc/thread-self/environ", "/dev/zero"):
         with pytest.raises(FileRefused), regular_files.opened_as_named(Path(path)):
             pass
 
