@@ -34,10 +34,12 @@ def _reason(world: World) -> str:
 
 @pytest.fixture
 def bought(world) -> World:
-    """A world in which one file is bought, and its batch is ready."""
+    """A world in which one file is bought, its batch is ready, and it is time to ask about it."""
     key = world.file("accounts.csv", *DOMAINS)
     world.planned(key)
     assert world.buy(key).success
+    with sqlite3.connect(world.folder / "data" / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE batches SET next_poll_at = intent_at")
     return world
 
 
