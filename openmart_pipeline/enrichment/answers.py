@@ -18,6 +18,8 @@ class Answer:
     """
 
     fingerprint: str  # of the question, 32 hex characters
+    domain: str  # of the question: the company asked about
+    country: str | None = None  # of the question: reads phone numbers without a country code
     batch_no: int
     batch_id: str | None  # the vendor's; None while it is not known
     task_no: int  # unique in the ledger, rising with time

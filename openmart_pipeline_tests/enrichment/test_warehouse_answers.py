@@ -139,8 +139,7 @@ def test_other_files_keep_their_rows(warehouse: Warehouse) -> None:
 
 
 def test_a_national_phone_number_is_read_with_the_country_of_its_question(warehouse: Warehouse) -> None:
-    warehouse.replace_plan("a.csv", "plan-2", [plan([{"source_row": 2, "country": "GB"}])])
-    load(warehouse, answer(ACME, raw=body({**JANE, "phones": [{"phone_number": "020 7946 0958"}]})))
+    load(warehouse, answer(ACME, country="GB", raw=body({**JANE, "phones": [{"phone_number": "020 7946 0958"}]})))
     assert warehouse.query("SELECT phone FROM contacts") == [("+442079460958",)]
 
 

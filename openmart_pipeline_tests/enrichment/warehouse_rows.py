@@ -112,6 +112,7 @@ def answer(question: str, task_no: int = 1, **fields: Any) -> Answer:
     raw = fields.pop("raw", body(JANE))
     defaults: dict[str, Any] = {
         "fingerprint": fingerprint(question),
+        "domain": question.partition(" ")[0],
         "batch_no": 1,
         "batch_id": "b-1",
         "task_no": task_no,

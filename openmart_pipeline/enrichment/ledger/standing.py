@@ -35,6 +35,8 @@ def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[
         sa.select(
             mine.c.position.label("ask_position"),
             questions.c.fingerprint,
+            questions.c.domain,
+            questions.c.country,
             tasks,
             batches.c.vendor_batch_id,
             batches.c.submitted_at,
@@ -55,6 +57,8 @@ def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[
 def _answer(row: sa.RowMapping, prices: PriceTable) -> Answer:
     return Answer(
         fingerprint=row["fingerprint"],
+        domain=row["domain"],
+        country=row["country"],
         batch_no=row["batch_no"],
         batch_id=row["vendor_batch_id"],
         task_no=row["task_no"],

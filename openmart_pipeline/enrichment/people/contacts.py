@@ -74,12 +74,11 @@ class ContactsRead:
     oddities: tuple[str, ...] = ()
 
 
-def contact_rows_of(answer: Answer, *, input_file: str, country: str | None = None) -> ContactsRead:
+def contact_rows_of(answer: Answer, *, input_file: str) -> ContactsRead:
     """Return the people of an answer as rows, in its order; never raises, whatever the bytes are (F12).
 
-    `country` is the question's (two letters) and reads phone numbers without a country code. A person listed
-    twice alike is one row; two who share an address, as `info@`, stay two. What gives no row stays in the raw
-    answer.
+    The country of the question reads phone numbers without a country code. A person listed twice alike is one row;
+    two who share an address, as `info@`, stay two. What gives no row stays in the raw answer.
     """
     if answer.raw is None:
         return ContactsRead()
@@ -88,7 +87,7 @@ def contact_rows_of(answer: Answer, *, input_file: str, country: str | None = No
     rows: list[ContactRow] = []
     seen: dict[str, list[Contact]] = {}
     for person in read.people:
-        contact = contact_of(person, country, oddities)
+        contact = contact_of(person, answer.country, oddities)
         identity = contact.identity
         if identity is None:
             oddities.append("a person without name, e-mail, phone or LinkedIn page")

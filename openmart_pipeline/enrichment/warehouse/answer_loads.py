@@ -111,7 +111,7 @@ def replace_answers(
     The answers are consumed before the turn is taken, in bounded memory.
     """
     with staging_folder(file) as folder:
-        staged = staged_answers(file, input_file, answers, folder, suppression)
+        staged = staged_answers(input_file, answers, folder, suppression)
         paths = {"answers": str(staged.answers), "people": str(staged.people)}
         with file.writing() as connection:
             note_file(connection, input_file)

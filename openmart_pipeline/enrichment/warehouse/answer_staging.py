@@ -13,7 +13,6 @@ from openmart_pipeline.enrichment.answers import Answer
 from openmart_pipeline.enrichment.people.contact_fields import storable_json, storable_text
 from openmart_pipeline.enrichment.people.contacts import ContactPhone, ContactRow, ContactsRead, contact_rows_of
 from openmart_pipeline.enrichment.people.suppression import Suppression
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
 from openmart_pipeline.enrichment.warehouse.staging import StagedRows
 from openmart_pipeline.enrichment.warehouse.tables import CONTACTS, TASK_RESULTS
 from openmart_pipeline.enrichment.warehouse.times import utc
@@ -53,7 +52,7 @@ class StagedAnswers:
 
 
 def staged_answers(
-    file: PrivateFile, input_file: str, answers: Iterable[Sequence[Answer]], folder: Path, suppression: Suppression
+    input_file: str, answers: Iterable[Sequence[Answer]], folder: Path, suppression: Suppression
 ) -> StagedAnswers:
     """Write the answers and the people in them to two Parquet files in `folder`; nobody who is suppressed."""
     staged = StagedAnswers(folder / "answers.parquet", folder / "people.parquet")
@@ -62,9 +61,8 @@ def staged_answers(
         StagedRows(staged.people, _PERSON_COLUMNS) as people_rows,
     ):
         for received in _chunks(answers):
-            countries = _countries(file, input_file, received)
-            chunk = [_without_suppressed(a, suppression, countries.get(a.fingerprint)) for a in received]
-            reads = [contact_rows_of(a, input_file=input_file, country=countries.get(a.fingerprint)) for a in chunk]
+            chunk = [_without_suppressed(answer, suppression) for answer in received]
+            reads = [contact_rows_of(answer, input_file=input_file) for answer in chunk]
             answer_rows.add_columns(_answer_columns(chunk, reads))
             people_rows.add_columns(_people_columns(chunk, reads))
             staged.by_state.update(str(answer.state) for answer in chunk)
@@ -89,24 +87,11 @@ def _chunks(answers: Iterable[Sequence[Answer]]) -> Iterator[list[Answer]]:
         yield chunk
 
 
-def _without_suppressed(answer: Answer, suppression: Suppression, country: str | None) -> Answer:
+def _without_suppressed(answer: Answer, suppression: Suppression) -> Answer:
     if answer.raw is None or not suppression:
         return answer
-    raw = suppression.without_suppressed(answer.raw, country)
+    raw = suppression.without_suppressed(answer.raw, answer.country)
     return answer if raw is answer.raw else replace(answer, raw=raw)
-
-
-def _countries(file: PrivateFile, input_file: str, chunk: Sequence[Answer]) -> dict[str, str]:
-    """Return the country of each question, where the file names one: it reads national phone numbers."""
-    with file.reading() as connection:
-        return dict(
-            connection.execute(
-                "SELECT fingerprint, any_value(country) FROM enrichment_plan WHERE input_file = ? "
-                "AND country IS NOT NULL AND fingerprint IN (SELECT unnest(?::VARCHAR[])) GROUP BY "
-                "fingerprint",
-                [input_file, [answer.fingerprint for answer in chunk if answer.raw]],
-            ).fetchall()
-        )
 
 
 def _answer_columns(chunk: Sequence[Answer], reads: Sequence[ContactsRead]) -> dict[str, list[object]]:

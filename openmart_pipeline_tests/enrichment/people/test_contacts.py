@@ -11,10 +11,8 @@ from openmart_pipeline.enrichment.people.contacts import Contact, ContactsRead, 
 from openmart_pipeline_tests.enrichment.warehouse_rows import JANE, answer, body
 
 
-def read(
-    raw: bytes | None, *, input_file: str = "a.csv", question: str = "acme.com owner", **kwargs: Any
-) -> ContactsRead:
-    return contact_rows_of(answer(question, raw=raw), input_file=input_file, **kwargs)
+def read(raw: bytes | None, *, input_file: str = "a.csv", question: str = "acme.com owner") -> ContactsRead:
+    return contact_rows_of(answer(question, raw=raw), input_file=input_file)
 
 
 def contact(**fields: Any) -> Contact:
