@@ -6,6 +6,7 @@ Lives here: bytes and names. What is inside a file is the business of `companies
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ _CHUNK_BYTES = 1 << 20
 _COPY_TRIES = 3
 _SIDE_FILES = ("-wal", "-shm", ".wal")  # of the ledger and the warehouse
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_ASIDE = re.compile(r"\.[0-9a-f]{32}")  # names of copies that are still being written
+_LEFT_BEHIND_S = 3600  # no honest copy takes as long
 _CHANGING = "is still being written: try again when it has stopped changing."
 # What Dagster's partition pickers read as syntax, what breaks lines or terminals, and the escape sign itself.
 _ESCAPED = re.compile(r"[%,\[\]|\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\.(?=\.\.)")
@@ -188,6 +191,15 @@ class DataFolder:
         if not copy.is_file():
             return None
         return FileVersion(partition_key=partition_key, sha256=sha256, path=copy, size_bytes=copy.stat().st_size)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a process left that was killed while it copied a file: each holds a company file's rows."""
+        long_ago = time.time() - _LEFT_BEHIND_S
+        for folder in (self.files, self.input):
+            for found, _folders, names in os.walk(folder):  # follows no links
+                for path in (Path(found, name) for name in names if _ASIDE.fullmatch(name)):
+                    if path.lstat().st_mtime < long_ago:
+                        path.unlink(missing_ok=True)
 
     def current_sha256(self, partition_key: str) -> str | None:
         """Return the hash of the user's file as it is now, None when it is gone.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import plans, retirement
-from openmart_pipeline.enrichment.people import holdings
+from openmart_pipeline.enrichment.people import erasing, holdings
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
@@ -47,10 +47,11 @@ def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) 
     """Retire a file and publish; may be repeated, also to remove the data of one that is retired already.
 
     What is on its way is collected in any case: it is paid for. With the data kept it is loaded too, without it stays
-    in the ledger, where other files reuse it.
+    in the ledger, where other files reuse it. Removed data leaves no byte in either database.
 
     Raises:
         MoveRefused: the ledger knows no such file.
+        ErasureUnfinished: the ledger's old pages are still in use; the same call again finishes it.
 
     """
     rows, contacts = _held(work, key)
@@ -63,7 +64,9 @@ def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) 
         for sha256 in copies - in_use.keys():
             (work.data.files / sha256).unlink(missing_ok=True)
             removed += 1
-    steps.publish(work)
+        erasing.finish(work, run_id="retire")
+    else:
+        steps.publish(work)
     return Retired(
         key=key,
         is_data_removed=remove_data,

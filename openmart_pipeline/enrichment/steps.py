@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -18,6 +18,7 @@ from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.draft import Draft
 from openmart_pipeline.enrichment.ledger import experience, left, loads, moves, owed, plans, standing
+from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
 from openmart_pipeline.enrichment.ledger.plans import Plan, Reask
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
 from openmart_pipeline.enrichment.ledger.suppressions import keepable
@@ -37,7 +38,7 @@ from openmart_pipeline.enrichment.taking import (
     refuse_retired,
     take_companies,
 )
-from openmart_pipeline.enrichment.warehouse import LoadCounts, PublishedInfo, WarehouseOutdated
+from openmart_pipeline.enrichment.warehouse import LoadCounts, PublishedInfo, RowsOutdated, WarehouseOutdated
 from openmart_pipeline.enrichment.workplace import Buyer, Workplace
 
 __all__ = [
@@ -315,10 +316,20 @@ class AnswersLoaded:
 def load_answers(work: Workplace, key: str, run_id: str) -> AnswersLoaded:
     """Do what `load_contacts` does, and leave it to the caller to tell the ledger.
 
+    Answers that were read before an erasure are never written after it: they are read again.
+
     Raises:
         FileRefused: the file has no plan, or the copy it was made from is gone.
 
     """
+    while True:
+        try:
+            return _load_answers(work, key, run_id, nothing_erased_since(work.ledger))
+        except RowsOutdated:
+            continue
+
+
+def _load_answers(work: Workplace, key: str, run_id: str, is_current: Callable[[], bool]) -> AnswersLoaded:
     plan = plans.current_plan(work.ledger, key)
     if plan is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it first.")
@@ -333,6 +344,7 @@ def load_answers(work: Workplace, key: str, run_id: str) -> AnswersLoaded:
         run_id=run_id,
         loaded_seq=seq,
         suppression=work.suppressions.current(),
+        is_current=is_current,
     )
     return AnswersLoaded(plan.plan_id, seq, counts)
 

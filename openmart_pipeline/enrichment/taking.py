@@ -5,7 +5,7 @@ Imports `workplace`, `companies`, `reading` and the ledger; `steps` imports it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,12 +15,13 @@ from openmart_pipeline.enrichment.intake.companies import CompanyFile, FileRepor
 from openmart_pipeline.enrichment.intake.reading import Reading
 from openmart_pipeline.enrichment.inventory import record_refusal
 from openmart_pipeline.enrichment.ledger import loads, plans
+from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
 from openmart_pipeline.enrichment.people.identifiers import without_identifiers
 from openmart_pipeline.enrichment.people.row_traces import without_traces
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.warehouse import CompanyCounts
+from openmart_pipeline.enrichment.warehouse import CompanyCounts, RowsOutdated
 from openmart_pipeline.enrichment.workplace import Workplace
 
 
@@ -85,7 +86,17 @@ def refuse_retired(work: Workplace, key: str) -> None:
 def load_companies(
     work: Workplace, version: FileVersion, reading: Reading, on_event: OnEvent = nobody_listens
 ) -> CompaniesTaken:
-    """Put the rows of a stored version into the warehouse, read like that."""
+    """Put the rows of a stored version into the warehouse, read like that; none that was erased meanwhile."""
+    while True:
+        try:
+            return _load_companies(work, version, reading, on_event, nothing_erased_since(work.ledger))
+        except RowsOutdated:
+            continue
+
+
+def _load_companies(
+    work: Workplace, version: FileVersion, reading: Reading, on_event: OnEvent, is_current: Callable[[], bool]
+) -> CompaniesTaken:
     options = reading.options(work.shared_platforms)
     file = CompanyFile(version.path, version.partition_key, options)
     counted = Counter[str]()
@@ -98,7 +109,7 @@ def load_companies(
             yield without_traces(chunk.kept, suppression), without_traces(chunk.rejected, suppression)
 
     counts = work.warehouse.replace_companies(
-        version.partition_key, version.sha256, chunks(), reading=reading.to_json()
+        version.partition_key, version.sha256, chunks(), reading=reading.to_json(), is_current=is_current
     )
     return CompaniesTaken(
         version=version,

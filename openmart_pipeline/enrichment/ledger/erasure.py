@@ -7,7 +7,7 @@ Imports `store`, `schema`.
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,7 +27,8 @@ from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
 
 CHUNK_ROWS = 2_000
 CHANGES_AT_ONCE = 500  # in one transaction: a buyer's commit never waits long behind it
-DUE = "erasure_due"  # key in `meta`: the files still to be loaded anew after an erasure
+DUE = "erasure_due"  # key in `meta`: the files still to be loaded again, each with the number of the erasure
+ERASURES = "erasures"  # key in `meta`: how many transactions have erased something
 
 
 class ErasureUnfinished(Exception):
@@ -72,26 +73,55 @@ def held_answers(ledger: Ledger) -> Iterator[HeldAnswer]:
                 yield HeldAnswer(*row[:-1], raw=zlib.decompress(row[-1]))
 
 
-def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: set[str]) -> None:
-    """Remember, in the caller's transaction, that these files must be loaded anew: a kill must not forget it."""
-    due = sorted(partition_keys | set(due_files(ledger, connection) or ()))
-    connection.execute(meta.delete().where(meta.c.key == DUE))
-    connection.execute(meta.insert().values(key=DUE, value=json.dumps(due)))
+def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: Collection[str]) -> None:
+    """Remember, in the transaction that erases, that these files must be loaded again: a kill must not forget it.
+
+    Whoever read answers before this transaction finds out by `erasures` before writing them anywhere.
+    """
+    number = erasures(ledger, connection) + 1
+    _put_meta(connection, ERASURES, str(number))
+    due = {**_due(connection), **dict.fromkeys(partition_keys, number)}
+    _put_meta(connection, DUE, json.dumps(due, sort_keys=True))
 
 
-def due_files(ledger: Ledger, connection: sa.Connection | None = None) -> list[str] | None:
-    """Return the files still to be loaded anew; None when no erasure is under way."""
+def erasures(ledger: Ledger, connection: sa.Connection | None = None) -> int:
+    """Return how many transactions have erased something so far: a number that only grows."""
     if connection is None:
         with ledger.read() as reading:
-            return due_files(ledger, reading)
+            return erasures(ledger, reading)
+    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == ERASURES)).scalar() or 0)
+
+
+def nothing_erased_since(ledger: Ledger) -> Callable[[], bool]:
+    """Return what tells, whenever it is asked, whether nothing was erased since this call."""
+    before = erasures(ledger)
+    return lambda: erasures(ledger) == before
+
+
+def due_files(ledger: Ledger) -> dict[str, int] | None:
+    """Return the files still to be loaded again, each with its newest erasure; None when no erasure is under way."""
+    with ledger.read() as connection:
+        value = connection.execute(sa.select(meta.c.value).where(meta.c.key == DUE)).scalar()
+    return None if value is None else dict(json.loads(value))
+
+
+def _due(connection: sa.Connection) -> dict[str, int]:
     value = connection.execute(sa.select(meta.c.value).where(meta.c.key == DUE)).scalar()
-    return None if value is None else list(json.loads(value))
+    return {} if value is None else dict(json.loads(value))
 
 
-def clear_due(ledger: Ledger) -> None:
-    """Say that the erasure is finished everywhere."""
+def clear_due(ledger: Ledger, loaded: Mapping[str, int]) -> None:
+    """Say that these erasures are finished everywhere; files of another process's later erasure stay due."""
     with ledger.write() as connection:
+        left = {key: number for key, number in _due(connection).items() if loaded.get(key, -1) < number}
         connection.execute(meta.delete().where(meta.c.key == DUE))
+        if left:
+            connection.execute(meta.insert().values(key=DUE, value=json.dumps(left, sort_keys=True)))
+
+
+def _put_meta(connection: sa.Connection, key: str, value: str) -> None:
+    connection.execute(meta.delete().where(meta.c.key == key))
+    connection.execute(meta.insert().values(key=key, value=value))
 
 
 def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
@@ -105,7 +135,6 @@ def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
     for start in range(0, len(changed), CHANGES_AT_ONCE):
         chunk = changed[start : start + CHANGES_AT_ONCE]
         with ledger.write() as connection:
-            connection.exec_driver_sql("PRAGMA secure_delete = ON")
             for answer, cleaned in chunk:
                 _put(connection, answer, zlib.compress(cleaned, 6))
             note_due(ledger, connection, _files_of(connection, [answer.task_no for answer, _ in chunk]))

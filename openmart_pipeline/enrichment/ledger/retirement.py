@@ -6,6 +6,7 @@ Imports `store`, `schema`, `states`, `moves`.
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, left_asks, partitions, plans
 from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
@@ -32,6 +33,7 @@ def retire(ledger: Ledger, partition_key: str, *, remove_data: bool, who: str, w
             mine = sa.select(plans.c.plan_id).where(plans.c.partition_key == partition_key)
             connection.execute(asks.delete().where(asks.c.plan_id.in_(mine)))
             connection.execute(left_asks.delete().where(left_asks.c.partition_key == partition_key))
+            erasure.note_due(ledger, connection, ())  # whoever is loading the file must not write what was read before
             values |= {"current_plan_id": None, "file_sha256": None, "loaded_seq": -1, "loaded_at": None}
         connection.execute(partitions.update().where(partitions.c.partition_key == partition_key).values(**values))
         ledger.record(connection, "retire", actor=who, reason=why, partition_key=partition_key, remove_data=remove_data)

@@ -245,6 +245,7 @@ def _prepare_connection(connection: Any, _record: object) -> None:
                 raise
             time.sleep(0.05)
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros in its page
     cursor.execute("PRAGMA cache_size=-32000")
     cursor.close()
 

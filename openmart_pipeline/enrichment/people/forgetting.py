@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import OpenmartError
 from openmart_pipeline.api.models import DenyKind
-from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer
-from openmart_pipeline.enrichment.people import holdings
+from openmart_pipeline.enrichment.people import erasing, holdings
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
-from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Workplace
 
 _DENIABLE = {Kind.EMAIL: DenyKind.EMAIL, Kind.PHONE: DenyKind.PHONE}  # (API section 6)
@@ -44,18 +42,24 @@ class Forgotten:
 def suppress(
     work: Workplace, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
 ) -> int:
-    """Put these on the list, told to the vendor first; return how many were new. Nothing is erased.
+    """Put these on the list, told to the vendor first; return how many were new. They leave both databases at once.
+
+    The answers in the ledger stay as they are: `forget` cleans those.
 
     Raises:
         NotForgotten: the vendor could not be told; nothing was changed.
+        ErasureUnfinished: the databases are not rewritten yet; the same call again finishes it.
 
     """
     _refuse_person_in(why, identifiers)
     told = tell_vendor(client, identifiers)
     kinds = _by_kind(identifiers)
+    holding = holdings.files_holding(work, identifiers)
     with work.ledger.write() as connection:
         new = work.suppressions.add(connection, identifiers)
+        erasure.note_due(work.ledger, connection, holding)
         work.ledger.record(connection, "suppress", actor=who, reason=why, new=new, kinds=kinds, told_vendor=told)
+    erasing.finish(work, run_id="suppress")
     return new
 
 
@@ -131,16 +135,8 @@ def forget(
 
     answers = erasure.clean_answers(work.ledger, clean)
     on_step("answers cleaned")
-    erasure.write_over_old_pages(work.ledger)
-    on_step("ledger written over")
-    anew, not_loaded = _load_anew(work)
-    on_step("files loaded")
-    work.warehouse.compact()
-    on_step("warehouse rewritten")
-    steps.publish(work)
-    on_step("published")
+    finished = erasing.finish(work, run_id="forget", on_step=on_step)
     removed = _remove_old_copies(work, held.stored_copies)
-    erasure.clear_due(work.ledger)
     on_step("done")
     return Forgotten(
         answers=answers,
@@ -148,10 +144,10 @@ def forget(
         suppressed=_by_kind(held.identifiers),
         told_vendor=told,
         shared={str(kind): count for kind, count in held.shared.items()},
-        files_loaded_anew=anew,
+        files_loaded_anew=finished.loaded,
         copies_removed=removed,
         still_naming=held.input_files,
-        not_loaded=not_loaded,
+        not_loaded=finished.not_loaded,
     )
 
 
@@ -198,18 +194,6 @@ def _by_kind(identifiers: Iterable[Identifier]) -> dict[str, int]:
 
 def _files_of(held: holdings.Holdings) -> set[str]:
     return {row["input_file"] for row in held.contacts} | {row.input_file for row in held.rows}
-
-
-def _load_anew(work: Workplace) -> tuple[list[str], list[str]]:
-    """Load every file that held the person again; return their names, and a sentence for each that could not be."""
-    done, failed = [], []
-    for key in erasure.due_files(work.ledger) or ():
-        try:
-            steps.reload(work, key, run_id="forget")
-            done.append(key)
-        except FileRefused as error:
-            failed.append(str(error))
-    return done, failed
 
 
 def _remove_old_copies(work: Workplace, naming: Collection[str]) -> int:

@@ -149,6 +149,35 @@ ORDER BY input_file, source_row
 """
 
 
+_MAY_HOLD = """
+WITH texts AS (
+    SELECT input_file, raw AS text FROM task_results WHERE raw IS NOT NULL
+    UNION ALL
+    SELECT input_file, concat_ws(' ', company_name, website, tracking_id, other) FROM companies
+    UNION ALL
+    SELECT input_file, "row" FROM rejected_rows
+    UNION ALL
+    SELECT input_file, concat_ws(' ', email, linkedin_url, company_domain, email_domain, phones::VARCHAR) FROM contacts
+    UNION ALL
+    SELECT input_file, concat_ws(' ', domain, company_name) FROM left_rows
+)
+SELECT DISTINCT input_file FROM texts
+WHERE len(list_filter($words::VARCHAR[], lambda word: contains(lower(text), word))) > 0
+   OR (len($numbers::VARCHAR[]) > 0
+       AND len(list_filter($numbers, lambda digits: contains(regexp_replace(text, '[^0-9]', '', 'g'), digits))) > 0)
+ORDER BY input_file
+"""
+_LAST_DIGITS = 7  # of a number, however it is written: a file too many is loaded again, never one too few
+
+
+def files_holding(work: Workplace, identifiers: Collection[Identifier]) -> list[str]:
+    """Return the files whose loaded rows, answers or contacts may name somebody by one of these, or a company."""
+    words = [i.value.rpartition("/")[2].lower() for i in identifiers if i.kind is not Kind.PHONE]
+    numbers = [i.value[-_LAST_DIGITS:] for i in identifiers if i.kind is Kind.PHONE]
+    found = work.warehouse.query(_MAY_HOLD, {"words": words, "numbers": numbers})
+    return [input_file for (input_file,) in found]
+
+
 def _rows_naming(work: Workplace, wanted: set[Identifier]) -> Iterator[RowNaming]:
     for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS):
         if any(identifier in wanted for identifier, _ in identifiers_in_text(text)):

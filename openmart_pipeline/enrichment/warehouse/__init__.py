@@ -6,6 +6,7 @@ Imports its own modules, `answers` and `contacts`; nothing of the ledger.
 
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
 from openmart_pipeline.enrichment.warehouse.errors import (
+    RowsOutdated,
     WarehouseBusy,
     WarehouseError,
     WarehouseOutdated,
@@ -23,6 +24,7 @@ __all__ = [
     "LoadCounts",
     "PublishedInfo",
     "RowOutcome",
+    "RowsOutdated",
     "Warehouse",
     "WarehouseBusy",
     "WarehouseError",

@@ -6,7 +6,7 @@ Imports `answer_staging`, `connection`, `staging`, `file_loads`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -14,7 +14,8 @@ import duckdb
 from openmart_pipeline.enrichment.answers import Answer
 from openmart_pipeline.enrichment.people.suppression import Suppression
 from openmart_pipeline.enrichment.warehouse.answer_staging import StagedAnswers, staged_answers
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.enrichment.warehouse.errors import RowsOutdated
 from openmart_pipeline.enrichment.warehouse.file_loads import note_file
 from openmart_pipeline.enrichment.warehouse.staging import staging_folder
 from openmart_pipeline.enrichment.warehouse.times import utc
@@ -104,19 +105,28 @@ def replace_answers(
     run_id: str,
     loaded_seq: int,
     suppression: Suppression,
+    is_current: Callable[[], bool],
     now: dt.datetime,
 ) -> LoadCounts:
     """Replace the file's answers and contacts by these; the same answers give the same rows at every reload.
 
-    The answers are consumed before the turn is taken, in bounded memory.
+    The answers are consumed before the turn is taken, in bounded memory. `is_current` is asked within the turn.
+
+    Raises:
+        RowsOutdated: something was erased since the answers were read; nothing was written.
+
     """
     with staging_folder(file) as folder:
         staged = staged_answers(input_file, answers, folder, suppression)
         paths = {"answers": str(staged.answers), "people": str(staged.people)}
         with file.writing() as connection:
+            if not is_current():
+                raise RowsOutdated(input_file)
             note_file(connection, input_file)
-            for table in ("task_results", "contacts", "contact_rows"):
-                connection.execute(f"DELETE FROM {table} WHERE input_file = ?", [input_file])  # noqa: S608  our constants
+            before = {
+                table: delete_rows(connection, table, input_file)
+                for table in ("task_results", "contacts", "contact_rows")
+            }
             connection.execute(_CURRENT, {"answers": paths["answers"]})
             connection.execute(_TASK_RESULTS, {"input_file": input_file, "answers": paths["answers"]})
             connection.execute(_ASKED, {"input_file": input_file})
@@ -127,7 +137,10 @@ def replace_answers(
                 "WHERE input_file = ?",
                 [utc(now), run_id, loaded_seq, input_file],
             )
-            return _counts(connection, input_file, staged)
+            counts = _counts(connection, input_file, staged)
+            if counts.answers < before["task_results"] or counts.contacts < before["contacts"]:
+                note_deleted(connection)
+            return counts
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, input_file: str, staged: StagedAnswers) -> LoadCounts:

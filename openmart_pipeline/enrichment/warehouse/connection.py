@@ -34,6 +34,27 @@ LOCK_POLL_S = 0.02  # a turn is held for tens of milliseconds, mostly
 _SIDE_FILES = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a database
 
 
+# Says in a private file that text which was deleted may still stand in its blocks; a new file never has it.
+_HOLDS_DELETED = "holds_deleted_rows"
+
+
+def delete_rows(connection: duckdb.DuckDBPyConnection, table: str, input_file: str) -> int:
+    """Delete the file's rows of a table; return how many there were. Their text stays in the database's blocks."""
+    deleted = connection.execute(f"DELETE FROM {table} WHERE input_file = ?", [input_file]).fetchone()  # noqa: S608  our constants
+    return int(deleted[0]) if deleted else 0
+
+
+def note_deleted(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remember that text was deleted which nothing else repeats: the file is rewritten before it is published."""
+    connection.execute(f"CREATE OR REPLACE MACRO {_HOLDS_DELETED}() AS true")
+
+
+def holds_deleted_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether rows were deleted since the file was last rewritten."""
+    known = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
+    return connection.execute(known, [_HOLDS_DELETED]).fetchone() is not None
+
+
 def remove_side_files(database: Path) -> None:
     """Remove what a session left beside a database that is about to be replaced or discarded."""
     for suffix in _SIDE_FILES:
@@ -138,6 +159,16 @@ class PrivateFile:
             remove_side_files(self.path)
             if with_lock:
                 Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def discard_if_unused(self) -> None:
+        """Remove the file and everything beside it, unless a living process has its turn at it."""
+        with contextlib.suppress(filelock.Timeout):
+            self._lock.acquire(blocking=False)
+            try:
+                self.path.unlink(missing_ok=True)
+                remove_side_files(self.path)
+            finally:
+                self._lock.release()
 
     @contextlib.contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

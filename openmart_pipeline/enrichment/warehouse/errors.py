@@ -3,6 +3,7 @@
     WarehouseError
      |- WarehouseBusy        somebody else held the file for too long
      |- WarehouseOutdated    another version of this program, or another program, made the file
+     |- RowsOutdated         something was erased while the rows were being read: read them again
      |- WarehouseUnwritable  full disk, missing permission, damaged file
 
 Lives here: the tree above, and what DuckDB and the disk say put into words. Imports nothing of the domain.
@@ -21,6 +22,16 @@ class WarehouseBusy(WarehouseError):
 
 class WarehouseOutdated(WarehouseError):
     """The tables in the file are not the ones this version writes; rebuilding it is safe and free."""
+
+
+class RowsOutdated(WarehouseError):
+    """Something was erased after these rows were read, and may be in them; nothing was written. Read them again."""
+
+    def __init__(self, input_file: str) -> None:
+        """Name the file."""
+        super().__init__(
+            f"Something was erased while {input_file!r} was being loaded. Nothing was written: load again."
+        )
 
 
 class WarehouseUnwritable(WarehouseError):

@@ -5,7 +5,7 @@ Imports `connection`, `staging`, `tables`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from openmart_pipeline.enrichment.answers import BatchRow, LeftRow
 from openmart_pipeline.enrichment.people.contact_fields import storable_text
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.enrichment.warehouse.errors import RowsOutdated
 from openmart_pipeline.enrichment.warehouse.schema import arrow_schema
 from openmart_pipeline.enrichment.warehouse.staging import Rows, StagedRows, staging_folder
 from openmart_pipeline.enrichment.warehouse.tables import (
@@ -70,6 +71,7 @@ def replace_companies(
     file_sha256: str,
     reading: str,
     chunks: Iterable[tuple[Rows, Rows]],
+    is_current: Callable[[], bool],
     now: dt.datetime,
 ) -> CompanyCounts:
     """Replace the file's rows in `companies` and `rejected_rows`.
@@ -81,6 +83,7 @@ def replace_companies(
 
     Raises:
         ValueError: a column is missing, or two kept rows have one `source_row`.
+        RowsOutdated: something was erased since the rows were read; nothing was written.
 
     """
     with staging_folder(file) as folder:
@@ -93,11 +96,13 @@ def replace_companies(
                 kept.add(kept_rows)
                 rejected.add(rejected_rows)
         with file.writing(memory_limit=LOAD_MEMORY) as connection:
+            if not is_current():
+                raise RowsOutdated(input_file)
             _refuse_doubled_rows(connection, kept_path)
             note_file(connection, input_file)
             _end_plan_of_other_rows(connection, input_file, file_sha256, reading, now)
             for table in (COMPANIES, REJECTED_ROWS):
-                connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constant
+                delete_rows(connection, table.name, input_file)
             connection.execute(
                 "INSERT INTO companies BY NAME SELECT ? AS input_file, 'kept' AS outcome, * FROM read_parquet(?)",
                 [input_file, kept_path],
@@ -152,7 +157,8 @@ def _end_plan_of_other_rows(
     ).fetchone()
     if is_other:
         connection.execute(_LEAVE, {"input_file": input_file, "now": utc(now)})
-        connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])
+        delete_rows(connection, "enrichment_plan", input_file)
+        note_deleted(connection)
 
 
 def _refuse_doubled_rows(connection: duckdb.DuckDBPyConnection, kept_path: str) -> None:
@@ -206,12 +212,12 @@ def replace_plan(
                 staged.add(rows)
         with file.writing(memory_limit=LOAD_MEMORY) as connection:
             note_file(connection, input_file)
-            connection.execute("DELETE FROM enrichment_plan WHERE input_file = ?", [input_file])
+            delete_rows(connection, "enrichment_plan", input_file)
             connection.execute(
                 "INSERT INTO enrichment_plan BY NAME SELECT ? AS input_file, ? AS plan_id, * FROM read_parquet(?)",
                 [input_file, plan_id, str(staged.path)],
             )
-            connection.execute("DELETE FROM left_rows WHERE input_file = ?", [input_file])
+            delete_rows(connection, "left_rows", input_file)
             connection.execute(
                 "INSERT INTO left_rows BY NAME SELECT ? AS input_file, * FROM read_parquet(?)",
                 [input_file, str(staged_left.path)],

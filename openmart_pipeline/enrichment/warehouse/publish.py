@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, remove_side_files
+from openmart_pipeline.enrichment.warehouse.compacting import compact
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, holds_deleted_rows, remove_side_files
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
 from openmart_pipeline.enrichment.warehouse.nonsense import refuse_nonsense
 from openmart_pipeline.enrichment.warehouse.schema import described_view_sql, stored_view_sql, views_are_described
@@ -46,6 +47,7 @@ def publish(
 ) -> bool:
     """Put a copy of the private file in the published one's place; False when exactly that is already out.
 
+    Where rows were deleted the private file is rewritten first: neither it nor the copy holds a byte of them.
     Whoever has the old file open keeps reading it. A kill at any step leaves a published file that opens, the
     old or the new one, and a next call that finishes the work.
 
@@ -58,7 +60,10 @@ def publish(
         if _is_out(file, published_path, generation):
             return False
         with file.reading() as connection:
-            are_described = views_are_described(connection)
+            is_rewritten = not holds_deleted_rows(connection)
+            are_described = is_rewritten and views_are_described(connection)
+        if not is_rewritten:
+            compact(file)
         with file.writing() as connection:
             refuse_nonsense(connection)
             if not are_described:

@@ -17,7 +17,7 @@ from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
+from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
 from openmart_pipeline.enrichment.warehouse.row_outcomes import RowOutcome, row_outcomes
@@ -63,9 +63,17 @@ class Warehouse:
         chunks: Iterable[tuple[Rows, Rows]],
         *,
         reading: str = "{}",
+        is_current: Callable[[], bool] = lambda: True,
     ) -> CompanyCounts:
-        """Replace the file's rows by (companies, rejected) tables, in one transaction; `reading` is kept with them."""
-        return file_loads.replace_companies(self._file, input_file, file_sha256, reading, chunks, self._now())
+        """Replace the file's rows by (companies, rejected) tables, in one transaction; `reading` is kept with them.
+
+        Raises:
+            RowsOutdated: `is_current`, asked when nobody else can write any more, says that something was erased.
+
+        """
+        return file_loads.replace_companies(
+            self._file, input_file, file_sha256, reading, chunks, is_current, self._now()
+        )
 
     def companies_of(self, input_file: str, *, chunk_rows: int = 50_000) -> "Iterator[pd.DataFrame]":
         """Yield the file's kept companies in file order; no turn is held while the caller works."""
@@ -117,11 +125,16 @@ class Warehouse:
         run_id: str,
         loaded_seq: int = -1,
         suppression: Suppression = NOBODY,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> LoadCounts:
         """Replace the file's task results, contacts and their rows, in one transaction.
 
         `loaded_seq` is the number of the newest event of the ledger that the answers hold; kept with them. People
         on the suppression list are in none of the rows.
+
+        Raises:
+            RowsOutdated: `is_current`, asked when nobody else can write any more, says that something was erased.
+
         """
         return answer_loads.replace_answers(
             self._file,
@@ -131,6 +144,7 @@ class Warehouse:
             run_id=run_id,
             loaded_seq=loaded_seq,
             suppression=suppression,
+            is_current=is_current,
             now=self._now(),
         )
 
@@ -146,7 +160,8 @@ class Warehouse:
         with self._file.writing() as connection:
             for table in TABLES:
                 if table.has("input_file"):
-                    connection.execute(f"DELETE FROM {table.name} WHERE input_file = ?", [input_file])  # noqa: S608  our constants
+                    delete_rows(connection, table.name, input_file)
+            note_deleted(connection)
             connection.execute("DELETE FROM published_info")
 
     def files(self) -> set[str]:
@@ -177,7 +192,11 @@ class Warehouse:
             compacting.take_over(self._file, fresh._file)
 
     def compact(self) -> None:
-        """Write every row into a new file in the private file's place: what was deleted is in neither."""
+        """Write every row into a new file in the private file's place: what was deleted is in neither.
+
+        What a killed rebuild left beside it goes too.
+        """
+        self._file.beside(".rebuilding").discard_if_unused()
         compacting.compact(self._file)
 
     def publish(
