@@ -14,7 +14,8 @@ from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import taken_back
 from openmart_pipeline.cli.workplace import new_run_id, workplace
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, moves, standing
+from openmart_pipeline.enrichment.ledger import collecting, standing
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.run import RunReport
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.wiring import make_buyer
@@ -27,7 +28,7 @@ from openmart_pipeline.wiring import make_buyer
 def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
     """Read the answers to everything that was bought, and publish them. Free; may be repeated at any time."""
     with plain_sentences(), workplace(environment) as (settings, work):
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger))
         report = RunReport(run_id=new_run_id())
         watcher = Watcher(remarks(), report, to_buy=0, to_collect=open_tasks)

@@ -12,8 +12,10 @@ import click
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment import recovery
+from openmart_pipeline.enrichment import journal_rewrite, recovery
 from openmart_pipeline.enrichment.words import plural
+
+why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
 
 
 @click.group()
@@ -52,6 +54,28 @@ def reconcile(environment: Mapping[str, str]) -> None:
     results().print(
         f"{plural(done.known, 'batch', 'batches')} known already; brought back: {brought}. Plan your files again, and "
         "collect (openmart-pipeline collect): answers are read again at no cost."
+    )
+    if done.foreign:
+        results().print(f"{plural(done.foreign, 'submission')} of another ledger were left alone.")
+    if done.doubts is not None:
+        raise Refusal(f"A person must decide about the rest. {done.doubts}", Exit.STOPPED)
+
+
+@ledger.command("new-journal", short_help="Write a new submission journal from the ledger.")
+@why_option
+@click.pass_obj
+def new_journal(environment: Mapping[str, str], *, why: str) -> None:
+    """Write a new submission journal from the ledger, and keep the old one under another name.
+
+    For a journal that was lost, cut or mixed with another's, beside a ledger that is the newest. What the old journal
+    knows and the ledger does not is brought back first. An old copy of a ledger must not get a new journal: what was
+    bought since would then be in neither.
+    """
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        written = journal_rewrite.new_journal(work.ledger, work.journal, who=person(), why=why)
+    kept = f" The old one is kept as {written.kept_as.name}." if written.kept_as else ""
+    results().print(
+        harmless(f"A new journal has the {plural(written.batches, 'batch', 'batches')} of the ledger.{kept}")
     )
 
 

@@ -30,7 +30,8 @@ from openmart_pipeline.cli.summary import ending, show_contacts, show_query, sho
 from openmart_pipeline.cli.to_dagster import report_to_dagster
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed
+from openmart_pipeline.enrichment.ledger import collecting, owed
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
 from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
 from openmart_pipeline.wiring import make_buyer
@@ -116,7 +117,7 @@ def run_files(
 
     """
     screen, aside = results(), remarks()
-    moves.lose_orphans(work.ledger)
+    settle_orphans(work.ledger, work.journal)
     taken = take_files(work, paths, as_name, choices)
     for sentence in taken.left_out:
         aside.print(harmless(f"Left out: {sentence}"))

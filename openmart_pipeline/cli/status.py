@@ -16,6 +16,7 @@ from openmart_pipeline.enrichment import endings, inventory
 from openmart_pipeline.enrichment.ledger import collecting, history, moves, owed, plans, review, sending, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
@@ -40,7 +41,7 @@ _FILE_STATES = {
 def status(environment: Mapping[str, str]) -> None:
     """Show the files, what waits and since when, what is in doubt, and what was spent. Free; asks no server."""
     with plain_sentences(), workplace(environment) as (settings, work):
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         inventory.mark_missing(work.ledger, inventory.look(work.data))
         screen = results()
         world = "the simulated world" if settings.is_simulated else f"the API at {settings.base_url}"

@@ -15,6 +15,7 @@ from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import settling
 from openmart_pipeline.enrichment.ledger import history as happened
 from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.wiring import make_buyer
 
@@ -31,7 +32,7 @@ def unknown() -> None:
 def list_(environment: Mapping[str, str]) -> None:
     """List them, with the credits at stake and the two ways out."""
     with plain_sentences(), workplace(environment) as (_settings, work):
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         if moves.unknown_batches(work.ledger):
             show_unknown(results(), work)
         else:
@@ -50,7 +51,7 @@ def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: 
     somebody else's tasks, the batch is unknown again.
     """
     with plain_sentences(), workplace(environment) as (settings, work):
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         client = make_buyer(settings, work).client
         settling.adopt_known(work.ledger, client, batch_no, batch_id.strip(), who=person(), why=why)
     results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
@@ -72,7 +73,7 @@ def release(
     Refused while the process that sent a batch may still hear its answer.
     """
     with plain_sentences(), workplace(environment) as (_settings, work):
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         of_file = [] if key is None else [batch.batch_no for batch in moves.unknown_batches(work.ledger, key)]
         chosen = sorted({*batch_nos, *of_file})
         if not chosen:

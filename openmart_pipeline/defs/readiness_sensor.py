@@ -26,6 +26,7 @@ from openmart_pipeline.defs.under_way import unfinished
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import collecting, moves, standing
 from openmart_pipeline.enrichment.ledger.sharing import is_leased
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.poll import PollReport
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
@@ -51,7 +52,7 @@ def batch_readiness_sensor(
     """Poll what is due, and request a run for every file that a run would bring forward."""
     try:
         with workplace.open() as work:
-            moves.lose_orphans(work.ledger)
+            settle_orphans(work.ledger, work.journal)
             events = list(changed(context.instance, work, WATCHED))
             due: list[str] = []
             try:

@@ -11,6 +11,7 @@ from openmart_pipeline.defs.config import Settlement
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.settling import adopt_known, release_each
 from openmart_pipeline.enrichment.steps import Workplace
 
@@ -26,7 +27,7 @@ def settle_unknown_batches(
 ) -> None:
     """Do what the person says, batch by batch; what is refused is said, and the rest is done."""
     with refusals_as_failures(), workplace.open() as work:
-        moves.lose_orphans(work.ledger)
+        settle_orphans(work.ledger, work.journal)
         problem = _problem(config)
         if problem:
             raise dg.Failure(f"{problem} Nothing was changed.", allow_retries=False)

@@ -4,6 +4,7 @@ Lives here: recording, and what one buying run reports. Nothing is sent or decid
 Imports the ledger and the journal.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 
 from openmart_pipeline.api.models import Submission
 from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import moves, sending
+from openmart_pipeline.enrichment.ledger import journal_mark, moves, sending
 from openmart_pipeline.enrichment.ledger.experience import first_poll_s
+from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
 from openmart_pipeline.enrichment.progress import OnEvent
@@ -68,7 +70,7 @@ class Outcomes:
             self._report.warnings.append(f"Batch {claim.batch.batch_no}: {counts}. What it answers is collected.")
             evidence = f"{counts}: {evidence}"
         # First of all where nothing can refuse it: a ledger that breaks now must not take the id with it.
-        is_journaled = self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
+        is_journaled, journaled = self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
         is_recorded = self._persist(
             claim,
             submission.batch_id,
@@ -78,6 +80,7 @@ class Outcomes:
                 vendor_batch_id=submission.batch_id,
                 evidence=evidence,
                 first_poll_s=self._first_poll_s,
+                journaled=journaled,
             ),
         )
         if not is_recorded:
@@ -100,7 +103,8 @@ class Outcomes:
         }[move]
         self._persist(claim, None, moved)
         step = {"give_back": "given_back", "refuse": "rejected", "lose": "unknown"}[move]
-        self._journal_outcome(claim, step, detail=reason)
+        _, journaled = self._journal_outcome(claim, step, detail=reason)
+        self._note(journaled)
         with self._lock:
             if move == "lose":
                 self._report.unknown_batches.append(claim.batch.batch_no)
@@ -137,10 +141,16 @@ class Outcomes:
             else:
                 return True
 
-    def _journal_outcome(self, claim: Claim, outcome: str, **fields: str) -> bool:
+    def _journal_outcome(self, claim: Claim, outcome: str, **fields: str) -> tuple[bool, JournalMark | None]:
+        """Write it into the journal; return whether that went well, and up to where the ledger has seen it then."""
         try:
-            self._journal.outcome(claim, outcome, **fields)
+            return True, self._journal.outcome(claim, outcome, **fields)
         except OSError as error:
             self._report.warnings.append(f"The submission journal could not be written: {error}")
-            return False
-        return True
+            return False, None
+
+    def _note(self, journaled: JournalMark | None) -> None:
+        """Let the ledger know how long the journal is: one that is removed later is then missed."""
+        if journaled is not None:
+            with contextlib.suppress(LedgerUnwritable), self._ledger.write() as connection:
+                journal_mark.advance(connection, journaled)

@@ -1,7 +1,6 @@
 """What is done about a ledger that was lost, restored or doubted: reconcile, back up, verify, hold.
 
 Lives here: the journal replayed into a ledger, a copy made while others write, the questions asked of its rows.
-Imports the ledger and the journal.
 """
 
 import datetime as dt
@@ -15,18 +14,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment import journal_check, orphans
+from openmart_pipeline.enrichment.journal import ACCEPTED, SENDING, SubmissionJournal
+from openmart_pipeline.enrichment.ledger.journal_mark import START
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.schema import batches, meta, partitions, questions, tasks
-from openmart_pipeline.enrichment.ledger.states import ACCEPT, LIVE, BatchState, TaskState
-from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused
+from openmart_pipeline.enrichment.ledger.states import LIVE, BatchState, TaskState
+from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused, new_key
 from openmart_pipeline.enrichment.questions import CANON_VERSION, Access, Question
 
 HOLD = "hold"  # key in `meta`: while it is there, nothing is bought
 # What the journal's word for an outcome makes of a batch and its tasks; no word at all is `unknown`.
 _OUTCOMES = {
-    "accepted": (BatchState.SUBMITTED, TaskState.IN_FLIGHT),
+    ACCEPTED: (BatchState.SUBMITTED, TaskState.IN_FLIGHT),
     "given_back": (BatchState.UNSENT, TaskState.UNSENT),
     "rejected": (BatchState.REJECTED, TaskState.REJECTED),
     "unknown": (BatchState.UNKNOWN, TaskState.UNKNOWN),
@@ -39,62 +39,89 @@ class Reconciled:
 
     known: int = 0  # the ledger had them
     brought_back: Counter[str] = field(default_factory=Counter)  # state -> batches
+    foreign: int = 0  # submissions of another ledger: not touched
+    doubts: str | None = None  # what a person must decide still
 
 
 def reconcile(ledger: Ledger, journal: SubmissionJournal, *, who: str) -> Reconciled:
     """Replay the submission journal into a ledger that is older than it, or new.
 
     A batch whose id the journal knows is submitted again and its answers are read again, which is free; one
-    without is unknown. A person's releases are not in the journal: their batches come back as they were sent.
+    without is unknown. A person's releases are not in the journal: their batches come back as they were sent. Lines
+    that can't be read and lines of other ledgers are left alone. May be repeated.
 
     Raises:
-        LedgerRefused: the journal belongs to a ledger that is in use and not this one.
+        LedgerRefused: no line of the journal is this ledger's, and it has submissions of its own.
 
     """
-    outcomes: dict[str, dict[str, Any]] = {}
-    for line in journal.lines():
-        if line["event"] != "sending":
-            outcomes[line["token"]] = line
+    _take_over_name(ledger, journal)
+    outcomes = {line["token"]: line for line in journal.entries() if line["event"] != SENDING}
     done = Reconciled()
-    for line in journal.lines():
-        if line["event"] != "sending":
+    for line in journal.entries():
+        if line["event"] != SENDING:
+            continue
+        if line["ledger"] not in ledger.names:
+            done.foreign += 1
             continue
         with ledger.write() as connection:
-            _take_over_name(ledger, connection, line)
             outcome = _usable(connection, outcomes.get(line["token"], {}))
             row = connection.execute(sa.select(batches).where(batches.c.token == line["token"])).mappings().first()
+            undecided = (BatchState.SENDING, BatchState.UNKNOWN, BatchState.RELEASED)
             if row is None:
                 done.brought_back[_replay(ledger, connection, line, outcome, who)] += 1
-            elif row["state"] in (BatchState.SENDING, BatchState.UNKNOWN) and outcome.get("event") == "accepted":
-                _accept(ledger, connection, Batch.of(row), outcome, who)
+            elif row["state"] in undecided and outcome.get("event") == ACCEPTED:
+                orphans.accept(ledger, connection, Batch.of(row), outcome, who)
                 done.brought_back[BatchState.SUBMITTED] += 1
             else:
                 done.known += 1
+    done.doubts = journal_check.doubts(ledger, journal)
+    if done.doubts is None:
+        journal_check.check_journal(ledger, journal)  # so that what was compared is not read again
     return done
 
 
-def _take_over_name(ledger: Ledger, connection: sa.Connection, line: dict[str, Any]) -> None:
-    """Let an empty ledger be the lost one: the tracking ids on the wire carry its name."""
-    if line["ledger"] == ledger.uuid:
+def _take_over_name(ledger: Ledger, journal: SubmissionJournal) -> None:
+    """Let an empty ledger be the lost one: the tracking ids on the wire carry its name.
+
+    Raises:
+        LedgerRefused: the journal is another ledger's, or several ledgers wrote to it.
+
+    """
+    names = list(dict.fromkeys(line["ledger"] for line in journal.entries()))
+    if not names or ledger.names & set(names):
         return
-    if connection.execute(sa.select(batches.c.batch_no).limit(1)).first() is not None:
+    if journal_check.has_bought(ledger):
         raise LedgerRefused(
             f"The journal's submissions belong to another ledger than {ledger.path}, which has submissions of its "
-            "own. Nothing was changed. Move this ledger away and reconcile into a new one."
+            "own. Nothing was changed. Move this ledger away and reconcile into a new one, or keep this ledger and "
+            "write a new journal for it: openmart-pipeline ledger new-journal --why TEXT."
         )
-    connection.execute(meta.update().where(meta.c.key == "ledger_uuid").values(value=line["ledger"]))
-    ledger.uuid = line["ledger"]
+    if len(names) > 1 and not _is_one_chain(journal):
+        raise LedgerRefused(
+            f"{len(names)} ledgers wrote to {journal.path}. Nothing was changed. Keep the lines of one of them in that "
+            "file and the others in a copy, then reconcile each into a data folder of its own."
+        )
+    with ledger.write() as connection:
+        connection.execute(meta.update().where(meta.c.key == "ledger_uuid").values(value=names[-1]))
+    ledger.uuid = names[-1]
+    ledger.names = frozenset(names)
+
+
+def _is_one_chain(journal: SubmissionJournal) -> bool:
+    """Whether every line follows the one before it: a ledger that got another name wrote under both."""
+    before = START
+    for line in filter(None, journal.lines()):
+        if (line.mark.lines, line.after) != (before.lines + 1, before.digest):
+            return False
+        before = line.mark
+    return True
 
 
 def _usable(connection: sa.Connection, outcome: dict[str, Any]) -> dict[str, Any]:
     """Return the outcome; that nothing is known where its id is another batch's, adopted under it by mistake."""
-    if outcome.get("event") != "accepted":
+    if outcome.get("event") != ACCEPTED or orphans.is_usable(connection, outcome):
         return outcome
-    named = sa.and_(batches.c.vendor_batch_id == outcome["batch_id"], batches.c.token != outcome["token"])
-    holder = connection.execute(sa.select(batches.c.batch_no).where(named)).scalar()
-    if holder is None:
-        return outcome
-    return {"event": "unknown", "detail": f"its id {outcome['batch_id']} is batch {holder} here already"}
+    return {"event": "unknown", "detail": f"its id {outcome['batch_id']} is another batch's here"}
 
 
 def _replay(
@@ -108,9 +135,11 @@ def _replay(
     if known is None:
         connection.execute(partitions.insert().values(partition_key=line["partition_key"]))
     is_submitted = batch_state is BatchState.SUBMITTED
-    connection.execute(
+    is_taken = connection.execute(sa.select(batches.c.batch_no).where(batches.c.batch_no == line["batch_no"])).first()
+    inserted = connection.execute(
         batches.insert().values(
-            batch_no=line["batch_no"],
+            # Another batch may have got the number, in a ledger that was bought from before it knew this one.
+            **({} if is_taken else {"batch_no": line["batch_no"]}),
             token=line["token"],
             plan_id=line["plan_id"],
             partition_key=line["partition_key"],
@@ -130,6 +159,7 @@ def _replay(
             run_id=line["run_id"],
         )
     )
+    batch_no = new_key(inserted)
     for position, sent in enumerate(line["tasks"]):
         question_id = _question_id(connection, sent)
         state = task_state
@@ -137,7 +167,7 @@ def _replay(
             state = TaskState.TWIN
         connection.execute(
             tasks.insert().values(
-                batch_no=line["batch_no"],
+                batch_no=batch_no,
                 position=position,
                 question_id=question_id,
                 max_k=sent["max_k"],
@@ -149,27 +179,12 @@ def _replay(
     ledger.record(
         connection,
         "reconcile",
-        batch_no=line["batch_no"],
+        batch_no=batch_no,
         to_state=batch_state,
         reason="replayed from the submission journal",
         actor=who,
     )
     return batch_state
-
-
-def _accept(ledger: Ledger, connection: sa.Connection, batch: Batch, outcome: dict[str, Any], who: str) -> None:
-    """Give a batch the id that the ledger had not heard of when it was copied."""
-    moves.apply(
-        ledger,
-        connection,
-        ACCEPT,
-        batch,
-        reason="the submission journal knows its id",
-        actor=who,
-        vendor_batch_id=outcome["batch_id"],
-        submitted_at=dt.datetime.fromisoformat(outcome["at"]),
-        next_poll_at=ledger.clock(),
-    )
 
 
 def _question_id(connection: sa.Connection, sent: dict[str, Any]) -> int:
@@ -220,11 +235,15 @@ def back_up(ledger: Ledger, target: Path) -> None:
 
 def verify(ledger: Ledger, journal: SubmissionJournal) -> Iterator[str]:
     """Yield what is wrong with the ledger, in sentences; nothing when all is well."""
-    for check in (ledger.check_integrity, journal.check):
-        try:
-            check()
-        except LedgerRefused as error:
-            yield str(error)
+    try:
+        ledger.check_integrity()
+    except LedgerRefused as error:
+        yield str(error)
+        return
+    orphans.accept_answered(ledger, journal)
+    doubt = journal_check.doubts(ledger, journal)
+    if doubt is not None:
+        yield doubt
     contradictions = {
         "tasks whose batch is missing": (
             "SELECT count(*) FROM tasks WHERE batch_no NOT IN (SELECT batch_no FROM batches)"

@@ -17,11 +17,12 @@ from openmart_pipeline.enrichment.answers import BatchRow
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.draft import Draft
-from openmart_pipeline.enrichment.ledger import experience, left, loads, moves, owed, plans, standing
+from openmart_pipeline.enrichment.ledger import experience, left, loads, owed, plans, standing
 from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
 from openmart_pipeline.enrichment.ledger.plans import Plan, Reask
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
 from openmart_pipeline.enrichment.ledger.suppressions import keepable
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.plan import Quote, Speed, quoted
 from openmart_pipeline.enrichment.poll import PollReport, poll_due
@@ -95,7 +96,8 @@ def plan_questions(
     if sha256 is None:
         raise FileRefused(f"The companies of {key!r} are not loaded: materialize `companies` for it first.")
     plans.register(work.ledger, key)
-    moves.lose_orphans(work.ledger)  # what a dead process was sending is no longer on its way: the quote says so
+    # What a dead process was sending is no longer on its way: the quote says so.
+    settle_orphans(work.ledger, work.journal)
     draft = _draft(work, key, settings)
     plan_id = _same_or_new_plan(work, key, (sha256, reading), settings, draft, on_event)
     draft.learn(owed.standings(work.ledger, plan_id))

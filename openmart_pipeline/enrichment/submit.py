@@ -18,11 +18,13 @@ from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, Out
 from openmart_pipeline.api.models import CreditBalance, Submission, TaskRequest
 from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import moves, owed, sending
+from openmart_pipeline.enrichment.journal import JournalBroken, SubmissionJournal
+from openmart_pipeline.enrichment.journal_check import check_journal
+from openmart_pipeline.enrichment.ledger import owed, sending
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
+from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.outcomes import OUTCOME_RETRY_S, Outcomes, SubmitReport
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
@@ -76,9 +78,9 @@ def submit_plan(
 
     """
     ledger.check_integrity_once()
-    journal.check()
+    check_journal(ledger, journal)
     refuse_on_hold(ledger)
-    moves.lose_orphans(ledger)
+    settle_orphans(ledger, journal)
     run = _Run(ledger, journal, client, plan, terms, pace, on_event, stop or threading.Event())
     if not run.owes_anything():
         return run.report
@@ -329,6 +331,10 @@ class _Run:
         except OSError as full:
             self._outcomes.record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
             self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
+            return
+        except JournalBroken as broken:
+            self._outcomes.record(claim, "give_back", reason=str(broken))
+            self.end(Stop.FAILED, str(broken))
             return
         self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
         if time.monotonic() - claimed > INTENT_VALID_S:

@@ -19,6 +19,7 @@ from openmart_pipeline.enrichment.collect import Collector, CollectReport
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger import collecting, owed, plans, schema, sending
 from openmart_pipeline.enrichment.ledger.collecting import Ended
+from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
@@ -218,7 +219,9 @@ class Desk:
         until = UntilPutOff()
         return self.collector(on_event=until, **more).run(stop=until.stop)
 
-    def submitted(self, claim: Claim, vendor_batch_id: str | None = None) -> Claim:
+    def submitted(
+        self, claim: Claim, vendor_batch_id: str | None = None, *, journaled: JournalMark | None = None
+    ) -> Claim:
         """Say that the server took the batch."""
         sending.accept(
             self.ledger,
@@ -226,6 +229,7 @@ class Desk:
             vendor_batch_id=vendor_batch_id or f"vendor-{claim.batch.batch_no}",
             evidence="",
             first_poll_s=0,
+            journaled=journaled,
         )
         return claim
 

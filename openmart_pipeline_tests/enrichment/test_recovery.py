@@ -62,7 +62,7 @@ def test_a_ledger_restored_from_an_old_copy_learns_what_it_missed(tmp_path: Path
         remove_ledger(tmp_path)
         shutil.copyfile(copy, tmp_path / "ledger.sqlite")
         with at_work(tmp_path, simulator.url) as (work, buyer):
-            with pytest.raises(LedgerRefused, match="older than that journal"):
+            with pytest.raises(LedgerRefused, match="older than its journal"):
                 whole_run(work, buyer, second)
             assert list(recovery.verify(work.ledger, work.journal))
             done = recovery.reconcile(work.ledger, work.journal, who="a person")

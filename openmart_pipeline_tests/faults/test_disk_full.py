@@ -122,7 +122,7 @@ def test_an_id_that_can_not_be_recorded_is_said_and_recorded_as_soon_as_there_is
     assert "free some space and leave this running" in heard.said("waiting")[0]
     assert (report.stop, shop.submits) == (Stop.DISK, 1)
     assert (desk.states(), desk.batch(1).vendor_batch_id) == (["submitted"], batch["batch_id"])
-    assert [line["batch_id"] for line in desk.journal.lines() if line["event"] == "accepted"] == [batch["batch_id"]]
+    assert [line["batch_id"] for line in desk.journal.entries() if line["event"] == "accepted"] == [batch["batch_id"]]
     goes_on_once_there_is_room(desk, shop, disk)
 
 

@@ -153,7 +153,7 @@ tasks = sa.Table(
     sa.Column("question_id", sa.Integer, nullable=False),
     sa.Column("max_k", sa.Integer, nullable=False),
     sa.Column("info_access", sa.Integer, nullable=False),
-    sa.Column("tracking_id", sa.Text, nullable=False, unique=True),
+    sa.Column("tracking_id", sa.Text, nullable=False),  # one batch's; two forks of a ledger may have given it twice
     sa.Column("vendor_task_id", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("note", sa.Text),
@@ -164,7 +164,8 @@ tasks = sa.Table(
     sa.Column("ended_seq", sa.Integer),
     sa.Index("one_live_task_per_question", "question_id", unique=True, sqlite_where=_LIVE_SQL),
     sa.Index("tasks_of_question", "question_id", "state"),
-    sa.Index("tasks_of_batch", "batch_no"),
+    sa.Index("tasks_of_batch", "batch_no", "tracking_id", unique=True),
+    sa.Index("tasks_by_tracking_id", "tracking_id"),
     sa.Index("tasks_by_end", "ended_seq"),
 )
 

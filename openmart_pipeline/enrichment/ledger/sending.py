@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.ledger import journal_mark, moves
+from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, questions, tasks
@@ -288,10 +289,19 @@ def lose(ledger: Ledger, batch: Batch, *, evidence: str) -> None:
         moves.apply(ledger, connection, LOSE, batch, reason="no readable answer", evidence=evidence)
 
 
-def accept(ledger: Ledger, batch: Batch, *, vendor_batch_id: str, evidence: str, first_poll_s: float) -> None:
+def accept(
+    ledger: Ledger,
+    batch: Batch,
+    *,
+    vendor_batch_id: str,
+    evidence: str,
+    first_poll_s: float,
+    journaled: JournalMark | None = None,
+) -> None:
     """Record the server's batch id: from here on the answers are ours to collect.
 
-    Legal from `sending`, and by the same token also after somebody took the sender for dead.
+    Legal from `sending`, and by the same token also after somebody took the sender for dead. `journaled` is where the
+    journal says the same: the ledger has seen it up to there.
     """
     with ledger.write() as connection:
         now = ledger.clock()
@@ -307,3 +317,5 @@ def accept(ledger: Ledger, batch: Batch, *, vendor_batch_id: str, evidence: str,
             next_poll_at=now + dt.timedelta(seconds=first_poll_s),
             **moves.NOTHING_HEARD,
         )
+        if journaled is not None:
+            journal_mark.advance(connection, journaled)

@@ -85,6 +85,7 @@ class Ledger:
         sa.event.listen(self._engine, "begin", _begin)
         try:
             self.uuid = self._create_or_check(api_identity)
+            self.names = frozenset({self.uuid})  # those that its lines in the journal carry
         except sa.exc.DatabaseError as error:
             self._engine.dispose()
             raise LedgerRefused(_damaged(self.path, error)) from error

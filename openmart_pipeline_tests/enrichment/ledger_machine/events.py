@@ -59,6 +59,7 @@ class Ground:
         for desk in self.desks:
             restart(desk)
             desk.journal.path.unlink(missing_ok=True)
+            desk.journal = SubmissionJournal(desk.journal.path, desk.ledger)
         self._empty_out(*self.desks)
 
     def rebuilt(self) -> Tables:

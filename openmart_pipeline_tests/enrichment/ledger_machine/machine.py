@@ -259,7 +259,7 @@ class LedgerMachine(History):
     def a_person_reconciles(self, by: int) -> None:
         """On a ledger that is whole, that brings in only the ids that the journal heard and the ledger did not."""
         desk, before = self.desks[by], self.now
-        heard = {line["token"]: line for line in desk.journal.lines() if line["event"] != "sending"}
+        heard = {line["token"]: line for line in desk.journal.entries() if line["event"] != "sending"}
         news = {
             number for number, batch in before.batches.items()
             if batch["state"] in ("sending", "unknown")
