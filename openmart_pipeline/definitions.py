@@ -15,6 +15,7 @@ from openmart_pipeline.defs.collected import contacts, published_database, task_
 from openmart_pipeline.defs.file_sensor import company_files_sensor
 from openmart_pipeline.defs.jobs import ASSET_JOBS
 from openmart_pipeline.defs.planned import companies, enrichment_plan
+from openmart_pipeline.defs.purge import purge_old_answers_daily, purge_old_answers_job
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.retire import retire_company_file_job
@@ -35,9 +36,14 @@ def build_definitions(environment: Mapping[str, str] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[companies, enrichment_plan, submitted_batches, task_results, contacts, published_database],
         asset_checks=asset_checks(),
-        jobs=[*ASSET_JOBS, settle_unknown_batches_job, retire_company_file_job],
+        jobs=[*ASSET_JOBS, settle_unknown_batches_job, retire_company_file_job, purge_old_answers_job],
         sensors=[company_files_sensor, batch_readiness_sensor],
-        schedules=[plan_company_files_daily, buy_planned_contacts_daily, refresh_stale_contacts_monthly],
+        schedules=[
+            plan_company_files_daily,
+            buy_planned_contacts_daily,
+            refresh_stale_contacts_monthly,
+            purge_old_answers_daily,
+        ],
         resources={"workplace": WorkplaceResource(read), "openmart": OpenmartResource(read)},
         executor=dg.in_process_executor,  # a process per step costs 3 s each, and outlives a killed run
     )

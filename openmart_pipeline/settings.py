@@ -73,6 +73,9 @@ SETTINGS = (
     ),
     Setting("OPENMART_FOUND_LIFETIME_DAYS", "180", "A found answer older than this is due for refresh."),
     Setting("OPENMART_EMPTY_LIFETIME_DAYS", "30", "A nothing-found answer older than this is due for refresh."),
+    Setting(
+        "OPENMART_PURGE_AFTER_DAYS", "", "Age at which `purge_old_answers_daily`, once switched on, removes answers."
+    ),
     Setting("OPENMART_ERRORED_ASKS", "1", "How often a question that ended badly may be asked again."),
     Setting("OPENMART_STUCK_AFTER_HOURS", "24", "A batch not ready after this long is called stuck, and asked daily."),
     Setting("OPENMART_HIT_RATE_FLOOR", "0.3", "A file whose questions find somebody more seldom turns a check yellow."),
@@ -99,6 +102,7 @@ class Settings:
     balance_floor: float | None
     prices: PriceTable
     lifetimes: Lifetimes
+    purge_after_days: float | None  # unset: nothing is removed by itself
     patience: Patience
     hit_rate_floor: float
     verified_rate_floor: float
@@ -176,6 +180,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             empty=dt.timedelta(days=read.number("OPENMART_EMPTY_LIFETIME_DAYS", 30.0, most=MOST_DAYS)),
             errored_asks=read.whole("OPENMART_ERRORED_ASKS", 1, least=0, most=10),
         ),
+        purge_after_days=read.number("OPENMART_PURGE_AFTER_DAYS", None, least=1, most=MOST_DAYS),
         patience=Patience(
             stuck_after=dt.timedelta(hours=read.number("OPENMART_STUCK_AFTER_HOURS", 24.0, most=24 * MOST_DAYS))
         ),

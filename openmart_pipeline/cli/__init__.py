@@ -29,6 +29,7 @@ COMMANDS = {
     "forget": ("openmart_pipeline.cli.people:forget", "Remove one person from everything, and keep them out."),
     "suppress": ("openmart_pipeline.cli.people:suppress", "Keep people or whole companies out of plans and tables."),
     "retire": ("openmart_pipeline.cli.retire:retire", "Be done with a file; its data stays, or goes."),
+    "purge": ("openmart_pipeline.cli.purge:purge", "Remove answers for good, by age, file or company."),
     "rebuild": ("openmart_pipeline.cli.rebuild:rebuild", "Make the analysts' database anew from the ledger. Free."),
     "check": ("openmart_pipeline.cli.check:check", "Check settings, key, balance, clock, folders and disk."),
     "demo": ("openmart_pipeline.cli.demo:demo", "See all of it work, in a simulated world: no key, no cost."),

@@ -39,7 +39,7 @@ def retire(
     if undo and remove_data:
         raise Refusal("Say either --undo or --remove-data.")
     with plain_sentences(), workplace(environment) as (_settings, work):
-        keys = [_key(work, file) for file in files]
+        keys = [key_of(work, file) for file in files]
         if remove_data and not yes:
             _ask(keys)
         for key in keys:
@@ -51,7 +51,7 @@ def retire(
                 results().print(harmless(done))
 
 
-def _key(work: Workplace, file: str) -> str:
+def key_of(work: Workplace, file: str) -> str:
     """Return the partition key of a file as `status` lists it, or as a path to it in the input folder."""
     if plans.partition(work.ledger, file) is None:
         path = Path(file).absolute()

@@ -60,6 +60,7 @@ def _of_file(work: Workplace, key: str, plan: Planned, report: RunReport) -> dic
         "  set aside": coverage.get("set_aside", 0),
         "  with contacts": coverage.get("found", 0),
         "  nothing found": coverage.get("nothing_found", 0),
+        "  purged": coverage.get("purged", 0),
         "  ended in an error": coverage.get("errored", 0),
         "  waiting": coverage.get("waiting", 0),
         "  unknown: may be paid for": coverage.get("unknown", 0),

@@ -84,6 +84,15 @@ class Retirement(dg.Config):
     why: str = Field(default="", description="For the ledger's history.")
 
 
+class Purge(dg.Config):
+    """Answers past an age go for good."""
+
+    older_than_days: float = Field(description="Answers read longer ago than so many days, 1 or more.")
+    dry_run: bool = Field(default=True, description="Only say what would be removed. False removes it for good.")
+    who: str = Field(description="Your name, for the ledger's history.")
+    why: str = Field(default="", description="For the ledger's history: a reference, never a person.")
+
+
 class Settlement(dg.Config):
     """A person's word on batches that may have been paid for: without it nothing sends their questions again."""
 

@@ -222,7 +222,7 @@ def files_past_lifetime(work: Workplace) -> dict[str, int]:
 
 
 _ANSWERS_HELD = """
-SELECT input_file, any_value(plan_id), count(*) FILTER (WHERE state IN ('found', 'empty'))
+SELECT input_file, any_value(plan_id), count(*) FILTER (WHERE state IN ('found', 'empty', 'purged'))
 FROM input_files LEFT JOIN task_results USING (input_file) WHERE plan_id IS NOT NULL GROUP BY input_file
 """
 

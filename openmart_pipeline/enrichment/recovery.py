@@ -253,7 +253,7 @@ def verify(ledger: Ledger, journal: SubmissionJournal) -> Iterator[str]:
             "batches.batch_no)"
         ),
         "answered tasks without their answer": (
-            "SELECT count(*) FROM tasks WHERE state IN ('found', 'empty') AND raw IS NULL"
+            "SELECT count(*) FROM tasks WHERE state IN ('found', 'empty') AND raw IS NULL AND purged_at IS NULL"
         ),
         "submitted batches without an id": (
             "SELECT count(*) FROM batches WHERE state IN ('submitted', 'ready', 'collected') "

@@ -109,7 +109,7 @@ def test_every_job_runs_its_steps_in_one_process():
     assert {job.executor_def.name for job in definitions.resolve_all_job_defs()} == {"in_process"}
 
 
-def test_buying_is_off_until_a_person_switches_it_on():
+def test_buying_and_purging_are_off_until_a_person_switches_them_on():
     definitions = build_definitions({})
     schedules = {schedule.name: schedule.default_status.value for schedule in definitions.schedules}
     sensors = {sensor.name: sensor.default_status.value for sensor in definitions.sensors}
@@ -118,6 +118,7 @@ def test_buying_is_off_until_a_person_switches_it_on():
         "plan_company_files_daily": "RUNNING",
         "buy_planned_contacts_daily": "STOPPED",
         "refresh_stale_contacts_monthly": "STOPPED",
+        "purge_old_answers_daily": "STOPPED",
     }
     assert sensors == {"company_files_sensor": "RUNNING", "batch_readiness_sensor": "RUNNING"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
+from openmart_pipeline_tests.faults import kept_people
 from openmart_pipeline_tests.faults.shop import Shop
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
@@ -33,3 +34,12 @@ def desk(tmp_path: Path, shop: Shop) -> Iterator[Desk]:
     """One process at one ledger, whose retries are quick."""
     with desk_at(tmp_path, shop.url) as desk:
         yield desk
+
+
+@pytest.fixture(scope="session")
+def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A data folder after a run, and the address of the server it was bought from."""
+    folder = tmp_path_factory.mktemp("bought")
+    with SimulatorProcess(folder / "simulator") as simulator:
+        kept_people.buy(folder / "data", simulator.url)
+        yield folder / "data", simulator.url

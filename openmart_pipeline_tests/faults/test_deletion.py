@@ -4,76 +4,15 @@ Decoded and searched by `traces`; each person and company is one that only one p
 """
 
 import hashlib
-import json
 import os
-import shutil
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-import sqlalchemy as sa
-
 from openmart_pipeline.enrichment import retiring, steps
-from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.people import forgetting
 from openmart_pipeline.enrichment.people.identifiers import identifier_of
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
-from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
-from openmart_pipeline_tests.simulator_process import SimulatorProcess
-from openmart_pipeline_tests.traces import traces
-
-KEY = "a.csv"
-ROWS = [f"gone{number}.com,Known only to row {number} GmbH" for number in range(12)]
-WHO = {"who": "tests", "why": "ticket 7"}
-EMAIL, PAGE = "unmistakable.person@gone3.com", "unmistakable-person"
-
-
-@pytest.fixture(scope="module")
-def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A data folder after a run, and the server; one of the answers names a person of the tests' own."""
-    folder = tmp_path_factory.mktemp("bought")
-    with SimulatorProcess(folder / "simulator") as simulator:
-        data = folder / "data"
-        company_file(data, KEY, ROWS, header="Website,Company")
-        with at_work(data, simulator.url) as (work, buyer):
-            whole_run(work, buyer, KEY)
-            put_person_in(work, "gone3.com")
-            steps.load_contacts(work, KEY, run_id="r")
-            steps.publish(work)
-        yield data, simulator.url
-
-
-def put_person_in(work: Workplace, domain: str) -> None:
-    """As if the server had answered with this person."""
-    person = {
-        "first_name": "Unmistakable",
-        "last_name": "Person",
-        "email": {"email": EMAIL, "verified": True},
-        "phones": [{"phone_number": "+12015550177", "line_type": "MOBILE", "valid": True}],
-        "linkedin_url": f"https://www.linkedin.com/in/{PAGE}",
-    }
-    raw = zlib.compress(json.dumps({"data": [person]}).encode(), 6)
-    of_domain = sa.select(schema.questions.c.question_id).where(schema.questions.c.domain == domain)
-    with work.ledger.write() as connection:
-        connection.execute(
-            schema.tasks.update()
-            .where(schema.tasks.c.question_id.in_(of_domain))
-            .values(raw=raw, state="found", emails=1, phones=1)
-        )
-
-
-@contextmanager
-def at_a_copy(bought: tuple[Path, str], data: Path) -> Iterator[tuple[Workplace, Buyer]]:
-    shutil.copytree(bought[0], data)
-    with at_work(data, bought[1]) as (work, buyer):
-        yield work, buyer
-
-
-def places(data: Path, *needles: str) -> set[str]:
-    """The files that hold any of the needles; what is the user's own left out."""
-    return {place.split(" (")[0] for place in traces(data, *needles)} - {"input/a.csv"}
+from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
+from openmart_pipeline_tests.money import at_work, company_file, planned
 
 
 def test_a_retired_files_rows_and_people_are_in_no_byte_of_either_database(

@@ -7,7 +7,7 @@ Imports `store`, `schema`.
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -76,8 +76,11 @@ def held_answers(ledger: Ledger) -> Iterator[HeldAnswer]:
 def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: Collection[str]) -> None:
     """Remember, in the transaction that erases, that these files must be loaded again: a kill must not forget it.
 
-    Whoever read answers before this transaction finds out by `erasures` before writing them anywhere.
+    Whoever read answers before this transaction finds out by `erasures` before writing them anywhere. Should nobody
+    finish the erasure, the next collecting run loads these files all the same.
     """
+    is_due = partitions.c.partition_key.in_(partition_keys)
+    connection.execute(partitions.update().where(is_due).values(loaded_seq=-1))
     number = erasures(ledger, connection) + 1
     _put_meta(connection, ERASURES, str(number))
     due = {**_due(connection), **dict.fromkeys(partition_keys, number)}
@@ -137,7 +140,7 @@ def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
         with ledger.write() as connection:
             for answer, cleaned in chunk:
                 _put(connection, answer, zlib.compress(cleaned, 6))
-            note_due(ledger, connection, _files_of(connection, [answer.task_no for answer, _ in chunk]))
+            note_due(ledger, connection, files_of(connection, [answer.task_no for answer, _ in chunk]))
         total += len(chunk)
     return total
 
@@ -150,7 +153,7 @@ def _put(connection: sa.Connection, answer: HeldAnswer, packed: bytes) -> None:
     connection.execute(strays.update().where(mine).values(raw=packed))
 
 
-def _files_of(connection: sa.Connection, task_nos: list[int | None]) -> set[str]:
+def files_of(connection: sa.Connection, task_nos: Sequence[int | None]) -> set[str]:
     """Return the files whose tables hold answers of these tasks."""
     mine = tasks.c.task_no.in_([number for number in task_nos if number is not None])
     bought = sa.select(batches.c.partition_key).join(tasks, tasks.c.batch_no == batches.c.batch_no).where(mine)

@@ -48,6 +48,12 @@ class Happened:
         return self.to_state if self.from_state is None else f"{self.from_state} -> {self.to_state}"
 
 
+def newest_at(ledger: Ledger) -> dt.datetime | None:
+    """Return when the newest event was written; None before the first."""
+    with ledger.read() as connection:
+        return connection.execute(sa.select(events.c.at).order_by(events.c.seq.desc()).limit(1)).scalar()
+
+
 def decisions(ledger: Ledger, *, newest: int | None = None) -> list[Happened]:
     """Return what was decided about batches in doubt, oldest first; only so many of the newest."""
     return _happened(ledger, events.c.move.in_(DECISIONS), newest)

@@ -162,6 +162,7 @@ tasks = sa.Table(
     sa.Column("phones", sa.Integer),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("ended_seq", sa.Integer),
+    sa.Column("purged_at", UtcDateTime),  # when the answer was removed for good; its question stays answered
     sa.Index("one_live_task_per_question", "question_id", unique=True, sqlite_where=_LIVE_SQL),
     sa.Index("tasks_of_question", "question_id", "state"),
     sa.Index("tasks_of_batch", "batch_no", "tracking_id", unique=True),

@@ -23,6 +23,7 @@ from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.questions import Access
 
 ANSWERS_CHUNK = 2_000
+PURGED = "purged"  # what analysts see as the state of an answer that was removed for good
 
 
 def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[list[Answer]]:
@@ -65,8 +66,8 @@ def _answer(row: sa.RowMapping, prices: PriceTable) -> Answer:
         position=row["position"],
         vendor_task_id=row["vendor_task_id"],
         tracking_id=row["tracking_id"],
-        state=row["state"],
-        error=row["note"],
+        state=row["state"] if row["purged_at"] is None else PURGED,
+        error=row["note"] if row["purged_at"] is None else f"removed for good on {row['purged_at']:%Y-%m-%d}",
         max_k=row["max_k"],
         info_access=Access(row["info_access"]).label,
         submitted_at=row["submitted_at"],

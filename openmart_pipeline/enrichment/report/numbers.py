@@ -15,7 +15,7 @@ TITLES_SHOWN = 12  # those asked most often
 MONTHS_SHOWN = 7  # as many as fit with their names
 
 # What became of a company row, as in `company_coverage`, in the order in which bars show it.
-STATUSES = ("found", "nothing_found", "waiting", "unknown", "errored", "not_planned", "set_aside")
+STATUSES = ("found", "nothing_found", "purged", "waiting", "unknown", "errored", "not_planned", "set_aside")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from openmart_pipeline.enrichment.report.numbers import STATUSES, FileLine, Head
 _WORDS = {
     "found": "found",
     "nothing_found": "nothing found",
+    "purged": "purged",
     "waiting": "waiting",
     "unknown": "unknown",
     "errored": "errored",
@@ -21,6 +22,7 @@ _WORDS = {
 _MEANINGS = {
     "found": "At least one contact was found for the company.",
     "nothing_found": "Openmart answered, and knows nobody of that role there.",
+    "purged": "Answered, and the answer was removed for good; nothing buys it again by itself.",
     "waiting": "Still to be bought or answered.",
     "unknown": "May have been paid for without an answer; a person decides, nothing sends it again.",
     "errored": "Ended without an answer; a plan may ask once more.",

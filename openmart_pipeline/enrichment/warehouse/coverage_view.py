@@ -22,9 +22,11 @@ WITH bought AS (
                 WHEN bool_or(is_current) THEN 'nothing_found'
                 WHEN bool_or(state = 'unknown') THEN 'unknown'
                 WHEN bool_or(state IN ('in_flight', 'stuck', 'twin')) THEN 'waiting'
+                WHEN bool_or(state = 'purged') THEN 'purged'
                 WHEN bool_or(state NOT IN ('unsent', 'released')) THEN 'errored'
            END AS status,
-           arg_max(state, task_no) FILTER (WHERE state NOT IN ('found', 'empty', 'unsent', 'released')) AS stands,
+           arg_max(state, task_no)
+               FILTER (WHERE state NOT IN ('found', 'empty', 'purged', 'unsent', 'released')) AS stands,
            sum(people) FILTER (WHERE is_current) AS contacts
     FROM task_results
     GROUP BY ALL
@@ -37,7 +39,8 @@ WITH bought AS (
                                 WHEN 'beyond_limit' THEN 'set_aside'
                                 ELSE CASE WHEN input_file IN (SELECT input_file FROM retired) THEN 'not_planned'
                                           ELSE 'waiting' END END) END AS status,
-           CASE WHEN outcome IN ('suppressed', 'beyond_limit') OR status IN ('found', 'nothing_found') THEN NULL
+           CASE WHEN outcome IN ('suppressed', 'beyond_limit') OR status IN ('found', 'nothing_found', 'purged')
+                THEN NULL
                 WHEN status IS NULL AND outcome = 'duplicate' THEN 'to_buy'
                 WHEN status IS NULL THEN outcome ELSE stands END AS unanswered,
            CASE WHEN outcome = 'suppressed' THEN 0 ELSE coalesce(contacts, 0) END AS contacts
@@ -48,6 +51,7 @@ WITH bought AS (
                 WHEN bool_or(status = 'unknown') THEN 'unknown'
                 WHEN bool_or(status = 'waiting') THEN 'waiting'
                 WHEN bool_or(status = 'errored') THEN 'errored'
+                WHEN bool_or(status = 'purged') THEN 'purged'
                 WHEN bool_or(status = 'nothing_found') THEN 'nothing_found'
                 WHEN bool_or(status = 'not_planned') THEN 'not_planned'
                 ELSE 'set_aside'
@@ -78,7 +82,8 @@ COMPANY_COVERAGE = View(
             "status",
             TEXT,
             "found: at least one contact; unknown: may have been paid for, a person decides; waiting: to "
-            "be bought or answered; errored: ended without an answer; nothing_found; set_aside: not asked; "
+            "be bought or answered; errored: ended without an answer; purged: answered, and the answer was removed "
+            "for good; nothing_found; set_aside: not asked; "
             "not_planned, or no longer: the file is retired",
         ),
         Column("set_aside_reason", TEXT, "Why the row was set aside when the file was read"),

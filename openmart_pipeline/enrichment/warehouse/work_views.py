@@ -106,7 +106,7 @@ COST_PER_USABLE_CONTACT = View(
         *CONTACTS.only("input_file", "requested_title"),
         Column("month_bought", TEXT, "Month of the purchase, as 2026-11"),
         Column("purchases", INTEGER, "Questions bought for this file; those that another file owned cost nothing"),
-        Column("answered", INTEGER, "Those answered, with people or without"),
+        Column("answered", INTEGER, "Those answered, with people or without; not those whose answer was purged"),
         Column("found", INTEGER, "Those answered with people: found / answered is the hit rate"),
         Column("contacts", INTEGER, "Contacts in those answers"),
         Column("usable_contacts", INTEGER, "Those with a verified e-mail or a number to call"),
