@@ -15,8 +15,10 @@ import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.enrichment import run, steps
+from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.ledger import moves, owed, plans, schema
 from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
+from openmart_pipeline.enrichment.outcomes import SubmitReport
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.question_settings import laid_over
 from openmart_pipeline.enrichment.run import RunReport
@@ -65,6 +67,19 @@ def planned(work: Workplace, key: str, **choices: object) -> Planned:
     return steps.plan_questions(work, key, settings)
 
 
+def approval_of(work: Workplace, *keys: str, credit_limit: float = 1e6, run_id: str = "run", **more: Any) -> Approval:
+    """An approval of what these files would buy now, with a run of its own."""
+    plan_ids = [plan.plan_id for key in keys if (plan := plans.current_plan(work.ledger, key)) is not None]
+    given = {"plan_ids": plan_ids, "credit_limit": credit_limit, "approval_id": run_id, "by": "tests", **more}
+    return Approval(**given)
+
+
+def bought(work: Workplace, buyer: Buyer, key: str, *, run_id: str = "run", **more: Any) -> SubmitReport:
+    """Buy the file's plan as it is now."""
+    passed = {name: more.pop(name) for name in ("on_event", "stop") if name in more}
+    return steps.buy(work, buyer, key, approval_of(work, key, run_id=run_id, **more), run_id=run_id, **passed)
+
+
 def quoted_credits(work: Workplace, key: str) -> float | None:
     """The most that a file's plan may cost, as it was quoted; None before it was."""
     plan = plans.current_plan(work.ledger, key)
@@ -87,16 +102,18 @@ def whole_run(
     Without `replans` a file that has a quote is bought as it was planned, and without `loads` nothing is published:
     as in Dagster, where these are steps of their own.
     """
-    limits = {}
+    approvals = {}
+    run_id = uuid.uuid4().hex
     for key in keys:
         worst_case = None if replans else quoted_credits(work, key)
         if worst_case is None:
             quote = planned(work, key, **choices).quote
             on_event("planned", 0, quote.to_buy, "")
             worst_case = quote.worst_case_credits
-        limits[key] = worst_case if credit_limit is None else credit_limit
-    report = RunReport(run_id=uuid.uuid4().hex)
-    run.buy_and_collect(work, buyer, limits, report, approved_by="tests", patience_s=patience_s, on_event=on_event)
+        limit = worst_case if credit_limit is None else credit_limit
+        approvals[key] = approval_of(work, key, credit_limit=limit or 0.0, run_id=f"{run_id} {key}")
+    report = RunReport(run_id=run_id)
+    run.buy_and_collect(work, buyer, approvals, report, patience_s=patience_s, on_event=on_event)
     if not loads:
         return report
     for key in keys:

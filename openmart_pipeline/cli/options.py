@@ -94,7 +94,7 @@ _QUESTION_OPTIONS = (
     click.option("--version", type=int, metavar="N", help="0: the vendor's default pipeline; 1: all-in-one."),
     click.option("--notify-url", metavar="URL", help="https address the vendor calls when done; '' for none."),
     click.option("--reask", metavar="WHICH", help="Buy anew what is stale, errored or expired."),
-    click.option("--limit", type=int, metavar="N", help="Only the first N companies, this time."),
+    click.option("--limit", type=int, metavar="N", help="Only the first N companies, from now on; 0: all."),
     click.option(
         "--column",
         "columns",

@@ -107,7 +107,7 @@ _LINES: tuple[tuple[str, Callable[[Quote], float | None]], ...] = (
     ("  set aside", lambda quote: sum(quote.set_aside.values())),
     ("  companies to ask about", lambda quote: quote.companies),
     ("questions of an earlier row", lambda quote: quote.outcomes.get(DUPLICATE)),
-    ("questions behind --limit", lambda quote: quote.outcomes.get(BEYOND_LIMIT)),
+    ("questions behind --limit (0: all)", lambda quote: quote.outcomes.get(BEYOND_LIMIT)),
     ("questions reused", lambda quote: quote.outcomes.get(Standing.OWNED)),
     ("questions under way", lambda quote: quote.outcomes.get(Standing.IN_FLIGHT)),
     ("questions unknown", lambda quote: quote.outcomes.get(Standing.UNKNOWN)),

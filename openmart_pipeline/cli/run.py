@@ -30,6 +30,7 @@ from openmart_pipeline.cli.summary import ending, show_contacts, show_query, sho
 from openmart_pipeline.cli.to_dagster import report_to_dagster
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
 from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.ledger import collecting, owed
 from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
@@ -125,8 +126,9 @@ def run_files(
     for key, companies in taken.files.items():
         show_file(screen, work, key, companies)
     show_quotes(screen, work, planned)
-    limits = _approved(planned, credit_limit, is_approved=is_approved)
-    report, is_interrupted = _buy(work, api, planned, limits, aside, patience_s)
+    report = RunReport(run_id=new_run_id())
+    approvals = _approved(planned, credit_limit, report.run_id, is_approved=is_approved)
+    is_interrupted = _buy(work, api, planned, approvals, report, aside, patience_s)
     for key in planned:
         steps.load_contacts(work, key, run_id=report.run_id)
     steps.publish(work)
@@ -141,21 +143,24 @@ def run_files(
     return code
 
 
-def _approved(planned: Mapping[str, Planned], credit_limit: float | None, *, is_approved: bool) -> dict[str, float]:
-    """Return the credits approved for each file; asks the person when there is something to buy.
+def _approved(
+    planned: Mapping[str, Planned], credit_limit: float | None, run_id: str, *, is_approved: bool
+) -> dict[str, Approval]:
+    """Return what is approved for each file: the plan that was shown; asks the person when there is something to buy.
+
+    The credit limit is one for all files. A file that had nothing to buy when it was shown buys nothing.
 
     Raises:
         Refusal: nobody can be asked, or the answer is no.
 
     """
-    if not to_buy(planned):
-        return dict.fromkeys(planned, 0.0)
-    if credit_limit is None and worst_case(planned) is None:
+    most = worst_case(planned)
+    if credit_limit is None and most is None:
         raise Refusal(
             "A price is unknown, so what this may cost is not known. Set OPENMART_PRICE_PER_EMAIL and "
             "OPENMART_PRICE_PER_PHONE, or approve a number with --credit-limit. Nothing was bought."
         )
-    if not is_approved:
+    if to_buy(planned) and not is_approved:
         if not sys.stdin.isatty():
             raise Refusal(
                 "There is nobody to ask here: say --yes to approve the quote above (or --credit-limit N --yes). "
@@ -163,25 +168,28 @@ def _approved(planned: Mapping[str, Planned], credit_limit: float | None, *, is_
             )
         if not click.confirm(offer(planned, credit_limit)):
             raise Refusal("Nothing was bought. The plan is kept: start again when you are ready.")
-    left = credit_limit
-    limits = {}
-    for key, plan in planned.items():
-        case = plan.quote.worst_case_credits
-        limits[key] = case if left is None else left if case is None else min(case, left)
-        left = None if left is None else left - (limits[key] or 0.0)
-    return {key: limit or 0.0 for key, limit in limits.items()}
+    limit = min(one for one in (credit_limit, most) if one is not None)
+    return {
+        key: Approval(
+            plan_ids=(shown.plan.plan_id,),
+            credit_limit=limit if shown.quote.to_buy else 0.0,
+            approval_id=run_id,
+            by=person(),
+        )
+        for key, shown in planned.items()
+    }
 
 
 def _buy(
     work: Workplace,
     api: Buyer,
     planned: Mapping[str, Planned],
-    limits: Mapping[str, float],
+    approvals: Mapping[str, Approval],
+    report: RunReport,
     aside: Console,
     patience_s: float,
-) -> tuple[RunReport, bool]:
-    """Buy and collect, shown as it goes; return what was done and whether a person stopped it."""
-    report = RunReport(run_id=new_run_id())
+) -> bool:
+    """Buy and collect, shown as it goes; return whether a person stopped it."""
     open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger, list(planned)))
     once = owed.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
     watcher = Watcher(aside, report, to_buy=once, to_collect=open_tasks)
@@ -195,7 +203,7 @@ def _buy(
 
     try:
         with interruptible(on_interrupt), watcher.shown():
-            buy_and_collect(work, api, limits, report, approved_by=person(), patience_s=patience_s, on_event=watcher)
+            buy_and_collect(work, api, approvals, report, patience_s=patience_s, on_event=watcher)
     except KeyboardInterrupt:
         if interrupts > 1:
             batches = ", ".join(map(str, watcher.in_flight_batches))
@@ -203,5 +211,5 @@ def _buy(
                 f"Abandoned. Batches {batches or 'none'} may be paid for: they become unknown, and nothing sends them "
                 "again but your word (openmart-pipeline unknown list)."
             )
-        return report, True
-    return report, False
+        return True
+    return False

@@ -25,9 +25,10 @@ from openmart_pipeline.defs.metadata import (
 from openmart_pipeline.defs.partitions import input_file_of, input_files
 from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.progress_log import ProgressLog
+from openmart_pipeline.defs.quote import quote_markdown
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
-from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment import approval, steps
 from openmart_pipeline.enrichment.ledger import owed, plans, standing
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.outcomes import SubmitReport
@@ -36,7 +37,7 @@ from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 
 _FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run
-_FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK)
+_FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK, Stop.STALE)
 
 
 @dg.asset(
@@ -48,8 +49,8 @@ _FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK)
     code_version=CODE_VERSION,
     metadata=of_table("submitted_batches", SUBMITTED_BATCHES),
     description="**Buys.** Sends what the file's plan still owes to Openmart, in batches of up to 100 questions, "
-    "within the `credit_limit` you type and the budgets of the settings. Whatever is owned, on its way or perhaps paid "
-    "for is never sent again, however often this runs. Terminate waits for the requests under way.",
+    "within the `credit_limit` and the `plan` you type and the budgets of the settings. Whatever is owned, on its way "
+    "or perhaps paid for is never sent again, however often this runs. Terminate waits for the requests under way.",
 )
 def submitted_batches(
     context: dg.AssetExecutionContext,
@@ -66,26 +67,45 @@ def submitted_batches(
             allow_retries=False,
         )
     with refusals_as_failures(), workplace.open() as work:
+        approved = _approval(context, config)
         report = steps.buy(
-            work,
-            openmart.buyer(work),
-            key,
-            credit_limit=config.credit_limit,
-            run_id=context.run.run_id,
-            approved_by=_approver(context),
-            on_event=ProgressLog(context.log),
+            work, openmart.buyer(work), key, approved, run_id=context.run.run_id, on_event=ProgressLog(context.log)
         )
         steps.load_batches(work, key)
         rows, version = of_rows(work, "submitted_batches", key)
         happened = _what_happened(report)
         said = texts({"what_happened": happened, "what_waits": what_waits(work, key).sentence})
-        metadata = {**said, **_of_report(report), **_of_file(work, key), **rows}
+        metadata = {**_new_quote(work, key, approved), **said, **_of_report(report), **_of_file(work, key), **rows}
     for warning in report.warnings:
         context.log.warning(warning)
     context.log.info(happened)
     if report.stop in _FAILS or (report.stop in _FAILS_IF_NOTHING_BOUGHT and not report.accepted_batches):
         raise dg.Failure(happened, metadata=metadata, allow_retries=False)
     return dg.MaterializeResult(data_version=version, metadata=metadata)
+
+
+def _approval(context: dg.AssetExecutionContext, config: Approval) -> approval.Approval:
+    """Return the approval in the run's configuration; a backfill's runs share one, and so do a run and its retries."""
+    try:
+        scope = approval.scope_named(config.scope)
+    except ValueError as wrong:
+        raise dg.Failure(f"{wrong} Nothing was bought.", allow_retries=False) from None
+    tags, run_id = context.run.tags, context.run.run_id
+    return approval.Approval(
+        plan_ids=approval.plans_named(config.plan),
+        credit_limit=config.credit_limit,
+        approval_id=tags.get("dagster/backfill") or tags.get("dagster/root_run_id") or run_id,
+        by=_approver(context),
+        scope=scope,
+    )
+
+
+def _new_quote(work: Workplace, key: str, approved: approval.Approval) -> Metadata:
+    """Return the quote of the file's plan where that is not the one that was approved."""
+    planned = steps.current_quote(work, key)
+    if planned is None or planned.plan.plan_id in approved.plan_ids:
+        return {}
+    return {"openmart/quote": dg.MetadataValue.md(quote_markdown(planned))}
 
 
 def _approver(context: dg.AssetExecutionContext) -> str:

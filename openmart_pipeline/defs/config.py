@@ -57,16 +57,27 @@ class PlanChoices(dg.Config):
         "an answer) or expired (forgotten by the server). Left out: nothing is asked twice.",
     )
     limit: int | None = Field(
-        default=None, description="Only the first so many companies of the file, this once: a cheap try. 0: all."
+        default=None,
+        description="Only the first so many companies of the file: a cheap try, kept until you say otherwise. 0: all.",
     )
 
 
 class Approval(dg.Config):
-    """The approval of the file's current plan, as its quote shows it."""
+    """The approval of a plan, as its quote shows it."""
 
     credit_limit: float = Field(
-        description="Most estimated credits this run may spend: the number at the end of the quote, in the newest "
-        "materialization of enrichment_plan. A smaller number buys the first questions of the file; 0 is a dry run."
+        description="Most estimated credits to spend: the number at the end of the quote, in the newest "
+        "materialization of enrichment_plan. A smaller number buys the first questions of the file; 0 is a dry run. "
+        "In a backfill it is the most for all its files together."
+    )
+    plan: str = Field(
+        description="The plan that is approved, such as p1234abcd: it stands at the end of the quote too. For a "
+        "backfill the plans of all its files, with commas between. A file whose plan is not named here buys nothing."
+    )
+    scope: str = Field(
+        default="owed",
+        description="owed: everything that the plan owes, as quoted. new: without what its reask asks again. stale: "
+        "nothing but answers past their lifetime that were approved before (the monthly refresh).",
     )
 
 

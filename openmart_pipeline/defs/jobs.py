@@ -37,8 +37,8 @@ buy_planned_contacts_job = dg.define_asset_job(
     "buy_planned_contacts_job",
     selection=dg.AssetSelection.assets(submitted_batches),
     tags=_tags(BUY, most_hours=48),
-    description="**Spends.** Buys what a file's plan still owes, up to credit_limit. Look at the quote in "
-    "enrichment_plan first: it ends with the number to type.",
+    description="**Spends.** Buys what the approved plan of a file still owes, up to credit_limit. Look at the quote "
+    "in enrichment_plan first: it ends with the line to paste.",
 )
 
 collect_contacts_job = dg.define_asset_job(
@@ -59,10 +59,10 @@ publish_contacts_job = dg.define_asset_job(
 
 refresh_stale_contacts_job = dg.define_asset_job(
     "refresh_stale_contacts_job",
-    selection=dg.AssetSelection.assets(enrichment_plan, submitted_batches),
+    selection=dg.AssetSelection.assets(submitted_batches),
     tags=_tags(BUY, most_hours=48),
-    description="**Spends.** Plans a file so that answers past their lifetime are asked again, and buys that plan, up "
-    "to credit_limit.",
+    description="**Spends.** Asks again those answers of a file that are past their lifetime and were bought under an "
+    "approved plan, up to credit_limit. Started by refresh_stale_contacts_monthly, with scope: stale.",
 )
 
 ASSET_JOBS = (

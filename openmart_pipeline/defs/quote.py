@@ -12,7 +12,6 @@ from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
 from openmart_pipeline.enrichment.question_settings import NO_PLACE, PLACE_OF_ROW, QuestionSettings
 from openmart_pipeline.enrichment.steps import Planned
-from openmart_pipeline.enrichment.words import plural
 
 _OUTCOMES = {  # in the order a person asks
     Standing.OWNED.value: "Answered already, nothing is spent",
@@ -35,11 +34,7 @@ def quote_markdown(planned: Planned) -> str:
 
 
 def _headline(quote: Quote) -> str:
-    if not quote.to_buy:
-        return "Nothing to buy: 0 credits"
-    worst = "an unknown number of" if quote.worst_case_credits is None else f"at most {quote.worst_case_credits:,.0f}"
-    usd = "" if quote.worst_case_usd is None else f", {quote.worst_case_usd:,.2f} dollars"
-    return f"{plural(quote.to_buy, 'question')} to buy, for {worst} credits (estimated{usd})"
+    return quote.in_short if quote.to_buy else "Nothing to buy: 0 credits"
 
 
 def _table(quote: Quote, settings: QuestionSettings) -> list[tuple[str, str]]:
@@ -71,7 +66,7 @@ def _asked(settings: QuestionSettings) -> str:
     if settings.reask != Reask.NOTHING:
         asked += f"; asked again: {settings.reask}"
     if settings.limit is not None:
-        asked += f"; the first {settings.limit:,} companies only"
+        asked += f"; the first {settings.limit:,} companies only (until planned with limit: 0)"
     return f"{asked} (where a row does not say otherwise)"
 
 
@@ -109,9 +104,11 @@ def _next_step(planned: Planned) -> str:
     limit = math.ceil(quote.worst_case_credits)
     return (
         f"**Next:** open the asset `submitted_batches`, press **Materialize**, pick the partition `{key}` and put "
-        f"the line below in the place of what the Launchpad shows: it approves a credit_limit of {limit}. A smaller "
-        "number buys the first questions of the file only; 0 is a dry run.\n\n"
-        f"`ops: {{submitted_batches: {{config: {{credit_limit: {limit}}}}}}}`"
+        f"the line below in the place of what the Launchpad shows: it approves the plan {planned.plan.plan_id} and a "
+        f"credit_limit of {limit}. A smaller number buys the first questions of the file only; 0 is a dry run. If the "
+        "file is planned otherwise in the meantime, nothing is bought. In a backfill the limit holds for all its files "
+        "together, and `plan` names the plan of each: `plan: p1234abcd, p5678abcd`.\n\n"
+        f"`ops: {{submitted_batches: {{config: {{credit_limit: {limit}, plan: {planned.plan.plan_id}}}}}}}`"
     )
 
 

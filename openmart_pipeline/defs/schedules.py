@@ -4,6 +4,8 @@ Lives here: when, for which files, with which configuration.
 Imports the jobs, `inventory` and the ledger's plans.
 """
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from openmart_pipeline.defs.bought import submitted_batches
@@ -17,12 +19,11 @@ from openmart_pipeline.defs.jobs import (
     work_tags,
 )
 from openmart_pipeline.defs.partitions import input_files
-from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.enrichment import inventory
-from openmart_pipeline.enrichment.ledger import owed, plans
-from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.ledger.retirement import retired_files
+from openmart_pipeline.enrichment.ledger.selection import Scope, first_owed, plans_to_refresh, select_now
 from openmart_pipeline.enrichment.steps import Workplace
 
 NO_LIMIT_SET = (
@@ -57,7 +58,8 @@ def plan_company_files_daily(
     cron_schedule="0 6 * * *",
     job=buy_planned_contacts_job,
     description="**Spends**, once you switch it on: buys what every file's plan still owes, up to "
-    "OPENMART_CREDITS_PER_RUN for each file and within the day's budget. Unset, it buys nothing.",
+    "OPENMART_CREDITS_PER_RUN for each file, and within OPENMART_CREDITS_PER_DAY for all files together: set both. "
+    "Without the first it buys nothing. What a plan with reask asks again is never bought by it.",
 )
 def buy_planned_contacts_daily(
     context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
@@ -68,20 +70,20 @@ def buy_planned_contacts_daily(
         if limit is None:
             return dg.SkipReason(NO_LIMIT_SET)
         with workplace.open() as work:
-            keys = [key for key in _partitions(context, work) if _owes(work, key)]
+            owing = {key: plan_id for key in _partitions(context, work) if (plan_id := _owing_plan(work, key))}
     except REFUSALS as refused:
         return dg.SkipReason(str(refused))
-    if not keys:
+    if not owing:
         return dg.SkipReason("No file's plan owes anything: there is nothing to buy.")
-    config = {"ops": {submitted_batches.op.name: {"config": {"credit_limit": limit}}}}
-    return [dg.RunRequest(partition_key=key, run_config=config, tags=work_tags(BUY, key)) for key in keys]
+    return _purchases(owing, limit, Scope.NEW)
 
 
 @dg.schedule(
     cron_schedule="0 5 1 * *",
     job=refresh_stale_contacts_job,
     description="**Spends**, once you switch it on: asks again what is older than its lifetime, up to "
-    "OPENMART_CREDITS_PER_RUN for each file and within the day's budget. Unset, it buys nothing.",
+    "OPENMART_CREDITS_PER_RUN for each file, and within OPENMART_CREDITS_PER_DAY for all files together: set both. "
+    "Without the first it buys nothing. Questions that were never approved and bought are not asked.",
 )
 def refresh_stale_contacts_monthly(
     context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
@@ -93,18 +95,31 @@ def refresh_stale_contacts_monthly(
             return dg.SkipReason(NO_LIMIT_SET)
         with workplace.open() as work:
             here = set(_partitions(context, work))
-            keys = [key for key in plans.files_with_stale_answers(work.ledger, work.lifetimes) if key in here]
+            stale = plans_to_refresh(work.ledger, work.lifetimes)
     except REFUSALS as refused:
         return dg.SkipReason(str(refused))
-    if not keys:
+    due = {key: plan_id for key, plan_id in stale.items() if key in here}
+    if not due:
         return dg.SkipReason("No answer is past its lifetime.")
-    config = {
-        "ops": {
-            enrichment_plan.op.name: {"config": {"reask": Reask.STALE.value}},
-            submitted_batches.op.name: {"config": {"credit_limit": limit}},
-        }
-    }
-    return [dg.RunRequest(partition_key=key, run_config=config, tags=work_tags(BUY, key)) for key in keys]
+    return _purchases(due, limit, Scope.STALE)
+
+
+def _purchases(plan_of: Mapping[str, str], credit_limit: float, scope: Scope) -> list[dg.RunRequest]:
+    """Return a purchase for each file: of the plan that the schedule looked at, and of no other."""
+    return [
+        dg.RunRequest(
+            partition_key=key,
+            run_config={
+                "ops": {
+                    submitted_batches.op.name: {
+                        "config": {"credit_limit": credit_limit, "plan": plan_id, "scope": scope.value}
+                    }
+                }
+            },
+            tags=work_tags(BUY, key),
+        )
+        for key, plan_id in plan_of.items()
+    ]
 
 
 def _partitions(context: dg.ScheduleEvaluationContext, work: Workplace) -> list[str]:
@@ -119,6 +134,10 @@ def _has_valid_plan(work: Workplace, key: str) -> bool:
     )
 
 
-def _owes(work: Workplace, key: str) -> bool:
+def _owing_plan(work: Workplace, key: str) -> str | None:
+    """Return the file's plan, None where it owes nothing that the daily purchase may buy."""
     plan = plans.current_plan(work.ledger, key)
-    return plan is not None and plan.quote is not None and owed.first_owed(work.ledger, plan.plan_id) is not None
+    if plan is None or plan.quote is None:
+        return None
+    owes = first_owed(work.ledger, plan.plan_id, select_now(work.ledger, Scope.NEW, work.lifetimes)) is not None
+    return plan.plan_id if owes else None

@@ -74,6 +74,7 @@ class SubmissionJournal:
                 "plan_id": batch.plan_id,
                 "partition_key": batch.partition_key,
                 "run_id": batch.run_id,
+                "approval_id": batch.approval_id,
                 "key_hash": batch.key_hash,
                 "reserved_credits": batch.reserved_credits,
                 "tasks": [

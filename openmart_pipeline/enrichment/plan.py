@@ -13,6 +13,7 @@ from openmart_pipeline.enrichment.ledger.experience import HitRates
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.questions import BATCH_LIMIT, Access
+from openmart_pipeline.enrichment.words import plural
 
 DUPLICATE = "duplicate"  # an earlier row of the file asks the same
 BEYOND_LIMIT = "beyond_limit"  # behind the first `limit` companies
@@ -53,6 +54,15 @@ class Quote:
     def to_json(self) -> str:
         """Return the quote as the ledger stores it with its plan."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    @property
+    def in_short(self) -> str:
+        """How many questions are to buy, and for how much."""
+        if not self.to_buy:
+            return "nothing to buy, 0 credits"
+        worst = "an unknown number of" if self.worst_case_credits is None else f"at most {self.worst_case_credits:,.0f}"
+        usd = "" if self.worst_case_usd is None else f", {self.worst_case_usd:,.2f} dollars"
+        return f"{plural(self.to_buy, 'question')} to buy, for {worst} credits (estimated{usd})"
 
     @classmethod
     def from_json(cls, text: str) -> "Quote":

@@ -74,7 +74,7 @@ class PriceTable:
 class Budget:
     """Most credits that may be committed, by our estimate; None is no limit of that kind."""
 
-    approved: float  # for one plan in one run, by a person or a schedule
+    approved: float  # by a person or a schedule, over all plans and runs of that approval
     per_run: float | None = None  # over all plans that a run buys
     per_day: float | None = None
     in_total: float | None = None

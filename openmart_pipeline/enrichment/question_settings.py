@@ -65,7 +65,8 @@ def laid_over(
 ) -> QuestionSettings:
     """Return `last` with every choice that is not None in its place, checked; 0 takes `limit` away.
 
-    `reask` and `limit` are choices of one plan: left out, they are off again.
+    `reask` is a choice of one plan: left out, it is off again. A `limit` stays, since a file is planned again by
+    sensors and schedules too, and nobody said yes to the companies behind it.
 
     Raises:
         ValueError: one sentence that names the setting, what is wrong with it and what to write.
@@ -82,7 +83,7 @@ def laid_over(
         if notify_url is not None
         else last.notify_url,
         reask=_reask(reask) if reask is not None else Reask.NOTHING.value,
-        limit=limit or None,
+        limit=last.limit if limit is None else limit or None,
     )
     if not 1 <= new.max_k <= MAX_K_LIMIT:
         raise ValueError(f"max_k is {new.max_k}: the API finds 1 to {MAX_K_LIMIT} contacts per company and title.")

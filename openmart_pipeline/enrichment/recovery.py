@@ -157,6 +157,7 @@ def _replay(
             settled_credits=0.0 if batch_state in (BatchState.UNSENT, BatchState.REJECTED) else None,
             evidence=f"brought back from the submission journal: {outcome.get('detail') or 'no outcome there'}",
             run_id=line["run_id"],
+            approval_id=line.get("approval_id", line["run_id"]),
         )
     )
     batch_no = new_key(inserted)

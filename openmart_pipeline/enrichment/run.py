@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import CollectReport
 from openmart_pipeline.enrichment.outcomes import SubmitReport
@@ -17,7 +18,7 @@ from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline.enrichment.workers import Worker
 
-# What says nothing about the next file: each has a plan and an approved limit of its own.
+# What says nothing about the next file: it has a plan of its own, and its next task may be a cheaper one.
 GO_ON = (Stop.DONE, Stop.STALE, Stop.BUDGET)
 
 
@@ -33,14 +34,13 @@ class RunReport:
 def buy_and_collect(
     work: Workplace,
     buyer: Buyer,
-    credit_limits: Mapping[str, float],
+    approvals: Mapping[str, Approval],
     report: RunReport,
     *,
-    approved_by: str,
     patience_s: float,
     on_event: OnEvent = nobody_listens,
 ) -> None:
-    """Buy each file's plan up to its limit, reading answers meanwhile; return when all of them ended.
+    """Buy each file's approved plan, reading answers meanwhile; return when all of them ended.
 
     The main thread buys, so that an interrupt reaches it; the collector reads in a thread of its own and commits
     what it has before anything ends.
@@ -48,9 +48,8 @@ def buy_and_collect(
     Args:
         work: where.
         buyer: the API.
-        credit_limits: partition key -> most credits for it; 0 collects only.
+        approvals: partition key -> what was approved for it; a credit limit of 0 collects only.
         report: filled; its `run_id` goes into the batches' history.
-        approved_by: for the plans' history.
         patience_s: collecting ends when nothing came in for so long.
         on_event: hears every step of both, from several threads.
 
@@ -59,7 +58,7 @@ def buy_and_collect(
     bought = threading.Event()
     brakes = Brakes()  # one for all files: of many with a batch each, none would ever see five go wrong
     failures: list[BaseException] = []
-    collector = steps.collector(work, buyer, list(credit_limits), on_event)
+    collector = steps.collector(work, buyer, list(approvals), on_event)
 
     def collect() -> None:
         try:
@@ -71,18 +70,11 @@ def buy_and_collect(
     reading.start()
     report.collected = collector.report
     try:
-        for key, limit in credit_limits.items():
-            if limit <= 0:
+        for key, approval in approvals.items():
+            if approval.credit_limit <= 0:
                 continue
             report.bought[key] = steps.buy(
-                work,
-                buyer,
-                key,
-                credit_limit=limit,
-                run_id=report.run_id,
-                approved_by=approved_by,
-                brakes=brakes,
-                on_event=on_event,
+                work, buyer, key, approval, run_id=report.run_id, brakes=brakes, on_event=on_event
             )
             if report.bought[key].stop not in GO_ON:
                 break

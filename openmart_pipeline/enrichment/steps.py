@@ -14,6 +14,7 @@ from itertools import islice
 
 from openmart_pipeline.api.addresses import is_loopback
 from openmart_pipeline.enrichment.answers import BatchRow
+from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.draft import Draft
@@ -30,6 +31,7 @@ from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 from openmart_pipeline.enrichment.question_settings import QuestionSettings
 from openmart_pipeline.enrichment.questions import CANON_VERSION, AskRow
 from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.submit import Terms, submit_plan
 from openmart_pipeline.enrichment.taking import (
     CompaniesTaken,
@@ -49,6 +51,7 @@ __all__ = [
     "Workplace",
     "buy",
     "collector",
+    "current_quote",
     "last_reading",
     "last_settings",
     "load_batches",
@@ -134,7 +137,12 @@ def _same_or_new_plan(
     parts = [*version, settings.to_json(), work.prices.key, CANON_VERSION, *work.suppressions.domains_key()]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     current = plans.current_plan(work.ledger, key)
-    is_same = current is not None and current.digest == digest and settings.reask == Reask.NOTHING
+    is_same = (
+        current is not None
+        and current.digest == digest
+        and settings.reask == Reask.NOTHING
+        and current.created_at <= work.ledger.clock()  # else made by a clock that was ahead, and never bought
+    )
     # A company's questions leave a plan when it is suppressed, and come back with a new plan only.
     if current is not None and is_same and owed.asks_of(work.ledger, current.plan_id) == len(draft):
         return current.plan_id
@@ -192,16 +200,16 @@ def buy(
     work: Workplace,
     buyer: Buyer,
     key: str,
+    approval: Approval,
     *,
-    credit_limit: float,
     run_id: str,
-    approved_by: str,
     brakes: Brakes | None = None,
     on_event: OnEvent = nobody_listens,
     stop: threading.Event | None = None,
 ) -> SubmitReport:
-    """Buy what the file's current plan still owes, up to `credit_limit` estimated credits in this run.
+    """Buy what the approved plan of the file still owes, within the approval's credit limit.
 
+    Nothing is bought where another plan has taken its place: the report says which, and what that one would cost.
     `brakes` are those of a run that buys several files.
 
     Raises:
@@ -213,6 +221,8 @@ def buy(
     plan = plans.current_plan(work.ledger, key)
     if plan is None or plan.quote is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it and look at the quote first.")
+    if plan.plan_id not in approval.plan_ids:
+        return SubmitReport(stop=Stop.STALE, sentence=_refused(key, plan, approval))
     if last_reading(work, key) != planned_reading(work, key):
         raise FileRefused(
             f"{key!r} was read in another way since it was planned, so its plan may ask about other companies. Nothing "
@@ -220,11 +230,14 @@ def buy(
         )
     settings = QuestionSettings.from_json(plan.config)
     terms = Terms(
-        budget=replace(work.budget, approved=credit_limit),
+        budget=replace(work.budget, approved=approval.credit_limit),
         prices=work.prices,
         run_id=run_id,
+        approval_id=approval.approval_id,
         key_hash=work.key_hash,
-        approved_by=approved_by,
+        approved_by=approval.by,
+        scope=approval.scope,
+        lifetimes=work.lifetimes,
         file_sha256=work.data.current_sha256(key),
         notify_url=settings.notify_url,
         concurrency=work.submit_concurrency,
@@ -234,6 +247,25 @@ def buy(
     return submit_plan(
         work.ledger, work.journal, buyer.client, plan, terms, pace=buyer.pace, on_event=on_event, stop=stop
     )
+
+
+def _refused(key: str, plan: Plan, approval: Approval) -> str:
+    """Return why the file's plan is not bought: it is not the one that was approved."""
+    approved = ", ".join(sorted(approval.plan_ids)) or "no plan"
+    quote, settings = Quote.from_json(plan.quote or ""), QuestionSettings.from_json(plan.config)
+    return (
+        f"Approved was {approved}. The plan of {key!r} is {plan.plan_id} now, made {plan.created_at:%Y-%m-%d %H:%M} "
+        f"UTC: {quote.in_short} ({', '.join(settings.titles)}). Nothing was bought. Look at the new quote and approve "
+        "that one."
+    )
+
+
+def current_quote(work: Workplace, key: str) -> Planned | None:
+    """Return the file's current plan with its quote, as it was made; None before the first."""
+    plan = plans.current_plan(work.ledger, key)
+    if plan is None or plan.quote is None:
+        return None
+    return Planned(plan=plan, quote=Quote.from_json(plan.quote), settings=QuestionSettings.from_json(plan.config))
 
 
 def poll(work: Workplace, buyer: Buyer, *, budget_s: float) -> PollReport:

@@ -6,12 +6,13 @@ anything to anybody.
 """
 
 import asyncio
+import datetime as dt
 import functools
 import shutil
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openmart_pipeline.api.client import SUBMIT_TIMEOUT_S, OpenmartClient
 from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, OutcomeUnknown, OutOfCredits, Throttled
@@ -20,8 +21,9 @@ from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
 from openmart_pipeline.enrichment.journal import JournalBroken, SubmissionJournal
 from openmart_pipeline.enrichment.journal_check import check_journal
-from openmart_pipeline.enrichment.ledger import owed, sending
-from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.ledger import sending
+from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan
+from openmart_pipeline.enrichment.ledger.selection import Scope, first_owed, select_now
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
 from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
 from openmart_pipeline.enrichment.orphans import settle_orphans
@@ -35,6 +37,11 @@ from openmart_pipeline.enrichment.workers import Worker
 INTENT_VALID_S = 5  # an intent older than that when it is sent may look abandoned to others: given back instead
 CLOCK_SKEW_LIMIT_S = 600  # ours against the server's: budgets count by day, deadlines by our clock
 FREE_DISK_BYTES = 64 << 20  # room for the outcome of every POST in flight, in ledger and journal
+_ALL_BOUGHT = {
+    Scope.OWED: "Everything the plan owes is bought.",
+    Scope.NEW: "Everything the plan owes is bought, without what it asks again.",
+    Scope.STALE: "No stale answer that was approved before is left to ask again.",
+}
 IDLE_S = 0.05  # between looks of a worker that waits for what others may give back
 
 
@@ -45,8 +52,11 @@ class Terms:
     budget: Budget
     prices: PriceTable
     run_id: str
+    approval_id: str  # whose credit limit `budget.approved` is: a run, or a backfill of many
     key_hash: str
     approved_by: str
+    scope: Scope = Scope.OWED
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)  # which answers are stale, for `Scope.STALE`
     file_sha256: str | None = None  # of the user's file as it is now; None: it is gone, which stops nothing
     notify_url: str | None = None
     concurrency: int = 8
@@ -89,7 +99,7 @@ def submit_plan(
         return run.report
     if not run.may_begin():
         return run.report
-    sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by)
+    sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by, scope=terms.scope)
     _work_together(run, terms.concurrency)
     if run.report.stop is Stop.DONE and run.owes_anything():
         run.end(Stop.INTERRUPTED, "Stopped before everything was bought; the rest stays owed.")
@@ -136,13 +146,14 @@ class _Run:
         self._pace = pace
         self._listener = on_event
         self._stopping = stop
+        self._selection = select_now(ledger, terms.scope, terms.lifetimes)
         self._lock = threading.Lock()  # of the fields below; never held while anything is written
         self._claiming = threading.Lock()  # one claim after another: the next looks behind the last
         self._after_position = -1
         self._in_flight = 0
         self._all_claimed = False
         self._brakes = terms.brakes or Brakes(terms.pauses_s)
-        self.report = SubmitReport()
+        self.report = SubmitReport(sentence=_ALL_BOUGHT[terms.scope])
         self._outcomes = Outcomes(
             ledger,
             journal,
@@ -164,7 +175,7 @@ class _Run:
 
     def owes_anything(self) -> bool:
         """Look for the first thing to buy; the next claim starts there."""
-        first = owed.first_owed(self._ledger, self._plan.plan_id)
+        first = first_owed(self._ledger, self._plan.plan_id, self._selection)
         if first is not None:
             with self._lock:
                 self._after_position = first - 1
@@ -188,6 +199,8 @@ class _Run:
             changed = "The file has changed since it was planned."
         elif self._plan.prices != self._terms.prices.key:
             changed = "The prices in the settings, or the rules of a newer program, are not those of this plan's quote."
+        elif self._plan.created_at - self._ledger.clock() > dt.timedelta(seconds=CLOCK_SKEW_LIMIT_S):
+            changed = f"The plan was made at {self._plan.created_at:%Y-%m-%d %H:%M} UTC, by a clock that was ahead."
         else:
             return True
         self.end(
@@ -295,6 +308,8 @@ class _Run:
                 budget=self._terms.budget,
                 prices=self._terms.prices,
                 run_id=self._terms.run_id,
+                approval_id=self._terms.approval_id,
+                selection=self._selection,
                 key_hash=self._terms.key_hash,
                 deadline_s=self._terms.submit_timeout_s + INTENT_VALID_S,
                 after_position=self._after_position,

@@ -56,7 +56,8 @@ def test_3_what_a_limit_left_out_is_not_called_waiting(terminal: Terminal) -> No
     tried = terminal("run", path, "--limit", 2, "--yes")
     assert tried.exit_code == 0
     assert number(tried.stdout, "questions behind --limit") == 3
-    rest = terminal("run", path, "--yes")
+    assert number(terminal("run", path, "--yes").stdout, "questions bought now") == 0
+    rest = terminal("run", path, "--limit", 0, "--yes")
     assert (number(rest.stdout, "questions bought now"), number(rest.stdout, "questions reused")) == (3, 2)
 
 

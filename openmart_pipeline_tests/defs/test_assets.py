@@ -34,9 +34,11 @@ def test_the_quote_ends_with_what_to_click_and_the_number_to_type(world):
     metadata = shown(world.plan(key, max_k=2, info_access="EMAIL"), "enrichment_plan")
 
     *_, advice, _, line = metadata["quote"].splitlines()
-    assert all(part in advice for part in ("press **Materialize**", "`accounts.csv`", "credit_limit of 72"))
+    plan = metadata["plan_id"]
+    says = ("press **Materialize**", "`accounts.csv`", "credit_limit of 72", plan, "backfill the limit holds for all")
+    assert [part for part in says if part not in advice] == []
     pasted = yaml.safe_load(line.strip("`"))
-    assert pasted == {"ops": {"submitted_batches": {"config": {"credit_limit": 72}}}}
+    assert pasted == {"ops": {"submitted_batches": {"config": {"credit_limit": 72, "plan": plan}}}}
     assert metadata["estimated_credits_at_most"] == 72  # 12 companies, 2 contacts, 3 credits an e-mail
     assert world.simulator.account()["submits"] == 0
 

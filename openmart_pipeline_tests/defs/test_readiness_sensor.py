@@ -126,7 +126,7 @@ def test_a_check_turns_green_when_the_command_line_settled_it(bought):
 
 
 def test_a_check_that_a_run_is_about_to_make_is_left_to_that_run_unless_it_died(world):
-    config = {"ops": {"submitted_batches": {"config": {"credit_limit": 1}}}}
+    config = {"ops": {"submitted_batches": {"config": {"credit_limit": 1, "plan": "none"}}}}
     run = world.instance.create_run_for_job(
         world.definitions.resolve_job_def(BUY),
         run_config=config,

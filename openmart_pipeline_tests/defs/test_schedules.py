@@ -6,7 +6,7 @@ from openmart_pipeline.defs.schedules import (
     plan_company_files_daily,
     refresh_stale_contacts_monthly,
 )
-from openmart_pipeline_tests.defs.world import World, shown
+from openmart_pipeline_tests.defs.world import World, failure, shown
 
 DOMAINS = [f"company-{number}.com" for number in range(4)]
 
@@ -21,6 +21,10 @@ def _evaluated(schedule, world: World) -> list[dg.RunRequest] | str:
     context = dg.build_schedule_context(instance=world.instance)
     result = schedule(context, workplace=world.resources["workplace"])
     return str(result.skip_message) if isinstance(result, dg.SkipReason) else result
+
+
+def _config(request: dg.RunRequest) -> dict[str, dict[str, object]]:
+    return {op: config["config"] for op, config in request.run_config["ops"].items()}
 
 
 def _executed(world: World, job: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -48,6 +52,30 @@ def test_the_daily_purchase_buys_what_is_owed_within_the_limit_and_names_the_sch
     with world.work() as work, work.ledger.read() as connection:
         approved = connection.exec_driver_sql("SELECT approved_by FROM plans").scalar()
     assert approved == "the schedule buy_planned_contacts_daily"
+
+
+def test_a_file_planned_again_after_the_schedule_looked_is_not_bought(world):
+    world.environment["OPENMART_CREDITS_PER_RUN"] = "1000"
+    world.planned(world.file("accounts.csv", *DOMAINS))
+    [request] = _evaluated(buy_planned_contacts_daily, world)
+    world.planned("accounts.csv", titles=["Janitor"])
+
+    refused = world.run("buy_planned_contacts_job", "accounts.csv", **_config(request))
+
+    assert "Nothing was bought" in failure(refused)
+    assert world.simulator.account()["tasks"] == 0
+
+
+def test_the_daily_purchase_leaves_a_refresh_alone_that_nobody_said_yes_to(world):
+    world.environment.update({"OPENMART_CREDITS_PER_RUN": "1000", "OPENMART_FOUND_LIFETIME_DAYS": "0"})
+    world.environment["OPENMART_EMPTY_LIFETIME_DAYS"] = "0"
+    world.planned(world.file("accounts.csv", *DOMAINS))
+    world.buy("accounts.csv")
+    world.collect("accounts.csv")
+    [quoted] = world.planned("accounts.csv", reask="stale")
+
+    assert quoted.quote.to_buy == 4
+    assert "nothing to buy" in _evaluated(buy_planned_contacts_daily, world)
 
 
 def test_the_daily_purchase_skips_files_that_owe_nothing(world):

@@ -13,6 +13,7 @@ import dagster as dg
 from openmart_pipeline.definitions import build_definitions
 from openmart_pipeline.defs.checks import PROMISES
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
+from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.steps import Planned, Workplace
 from openmart_pipeline.settings import read_settings
 from openmart_pipeline.wiring import open_workplace
@@ -52,11 +53,13 @@ class World:
         self.instance.add_dynamic_partitions("input_files", [name])
         return name
 
-    def run(self, job: str, key: str | None = None, **config: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+    def run(
+        self, job: str, key: str | None = None, *, tags: Mapping[str, str] | None = None, **config: Mapping[str, Any]
+    ) -> dg.ExecuteInProcessResult:
         """Run a job; `config` is by op. A failed step is in the result, not raised."""
         ops = {op: {"config": dict(values)} for op, values in config.items()}
         return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, partition_key=key, run_config={"ops": ops, **QUIET}, raise_on_error=False
+            instance=self.instance, partition_key=key, run_config={"ops": ops, **QUIET}, raise_on_error=False, tags=tags
         )
 
     def planned(self, *keys: str, **choices: Any) -> list[Planned]:
@@ -67,8 +70,18 @@ class World:
     def plan(self, key: str, **choices: Any) -> dg.ExecuteInProcessResult:
         return self.run(PLAN, key, enrichment_plan=choices)
 
-    def buy(self, key: str, credit_limit: float = 1_000_000) -> dg.ExecuteInProcessResult:
-        return self.run(BUY, key, submitted_batches={"credit_limit": credit_limit})
+    def plan_of(self, key: str) -> str:
+        """The id of a file's current plan, as its quote shows it; of a stranger, one that no file has."""
+        with self.work() as work:
+            plan = plans.current_plan(work.ledger, key)
+            return "none" if plan is None else plan.plan_id
+
+    def buy(
+        self, key: str, credit_limit: float = 1_000_000, plan: str | None = None, **more: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Buy what the file's current plan owes, or another plan that somebody approved."""
+        config = {"credit_limit": credit_limit, "plan": plan or self.plan_of(key)}
+        return self.run(BUY, key, submitted_batches=config, **more)
 
     def collect(self, key: str) -> dg.ExecuteInProcessResult:
         return self.run(COLLECT, key)

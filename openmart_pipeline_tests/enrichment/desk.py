@@ -23,6 +23,7 @@ from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan, Reask
+from openmart_pipeline.enrichment.ledger.selection import Scope, select_now
 from openmart_pipeline.enrichment.ledger.sending import Claim
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
@@ -150,7 +151,16 @@ class Desk:
         assert plan is not None
         return plan
 
-    def claim(self, plan: Plan, *, budget: Budget | None = None, run_id: str = "run", after: int = -1) -> Claim | None:
+    def claim(
+        self,
+        plan: Plan,
+        *,
+        budget: Budget | None = None,
+        run_id: str = "run",
+        after: int = -1,
+        approval_id: str | None = None,
+        scope: Scope = Scope.OWED,
+    ) -> Claim | None:
         """Commit the intent for the next batch of the plan."""
         return sending.claim(
             self.ledger,
@@ -158,6 +168,8 @@ class Desk:
             budget=budget or Budget(approved=UNLIMITED),
             prices=PRICES,
             run_id=run_id,
+            approval_id=approval_id or f"{run_id} {plan.plan_id}",
+            selection=select_now(self.ledger, scope),
             key_hash=KEY_HASH,
             deadline_s=125,
             after_position=after,
@@ -174,10 +186,12 @@ class Desk:
         **terms: Any,
     ) -> SubmitReport:
         """Buy the plan, with short pauses."""
+        run_id = terms.get("run_id", uuid.uuid4().hex)
         chosen: dict[str, Any] = {
             "budget": Budget(approved=approved, **(budget or {})),
             "prices": PRICES,
-            "run_id": uuid.uuid4().hex,
+            "run_id": run_id,
+            "approval_id": run_id,
             "key_hash": KEY_HASH,
             "approved_by": "tests",
             "concurrency": 3,
@@ -246,6 +260,12 @@ class Desk:
         collecting.store_answers(self.ledger, ended, keep_hold_s=60)
         if settle:
             assert collecting.settle(self.ledger, claim.batch, PRICES)
+
+    def approved(self) -> None:
+        """Approve every file's current plan."""
+        for file in plans.all_partitions(self.ledger):
+            if file.current_plan_id is not None:
+                sending.approve(self.ledger, file.current_plan_id, credits_=UNLIMITED, by="tests")
 
     def bought(self, plan: Plan, state: TaskState = TaskState.FOUND) -> list[Claim]:
         """Buy the whole plan without a server, and let every task come to this end."""

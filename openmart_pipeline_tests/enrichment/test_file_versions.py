@@ -13,7 +13,7 @@ from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.shared_companies import buy_in_three_files
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, planned, whole_run
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 At = tuple[Workplace, Buyer, SimulatorProcess]
@@ -123,7 +123,7 @@ def test_how_a_file_is_read_is_kept_for_its_next_versions_and_is_part_of_the_pla
     assert work.warehouse.query(asked) == [("a.com",)]
     steps.take_companies(work, key, Reading().with_choices(columns={"domain": "homepage"}))
     with pytest.raises(FileRefused, match="read in another way since it was planned"):
-        steps.buy(work, None, key, credit_limit=100, run_id="run", approved_by="tests")  # type: ignore[arg-type]
+        bought(work, None, key, credit_limit=100)  # type: ignore[arg-type]
     second = steps.plan_questions(work, key, first.settings)
     assert second.plan.plan_id != first.plan.plan_id, "the same file and settings, other companies"
     assert work.warehouse.query(asked) == [("b.com",)]

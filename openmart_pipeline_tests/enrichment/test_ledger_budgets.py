@@ -8,6 +8,7 @@ import pytest
 from openmart_pipeline.enrichment.ledger import collecting, plans, sending
 from openmart_pipeline.enrichment.ledger.collecting import Ended
 from openmart_pipeline.enrichment.ledger.plans import Plan
+from openmart_pipeline.enrichment.ledger.selection import select_now
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim
 from openmart_pipeline.enrichment.ledger.states import BatchState, TaskState
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
@@ -123,7 +124,7 @@ def test_without_a_price_nothing_is_bought(tmp_path: Path, prices: PriceTable, a
         with pytest.raises(BudgetReached, match="OPENMART_PRICE_PER_EMAIL"):
             sending.claim(
                 desk.ledger, plan.plan_id, budget=Budget(approved=1e9), prices=prices, run_id="run",
-                key_hash=KEY_HASH, deadline_s=1,
+                approval_id="run", selection=select_now(desk.ledger), key_hash=KEY_HASH, deadline_s=1,
             )  # fmt: skip
         assert desk.states() == []
 
@@ -134,7 +135,7 @@ def test_a_price_that_is_not_needed_may_be_missing(tmp_path: Path) -> None:
         prices = price_table(phone=None)
         claim = sending.claim(
             desk.ledger, plan.plan_id, budget=Budget(approved=1e9), prices=prices, run_id="run",
-            key_hash=KEY_HASH, deadline_s=1,
+            approval_id="run", selection=select_now(desk.ledger), key_hash=KEY_HASH, deadline_s=1,
         )  # fmt: skip
         assert claim is not None
         assert claim.batch.reserved_credits == 9

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, sending
+from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans, selection, sending
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
 from openmart_pipeline.enrichment.ledger.sending import PlanStale
@@ -159,11 +159,12 @@ def test_stale_answers_are_asked_anew_oldest_first_behind_what_was_never_asked(t
         for domain in ("oldest.com", "old.com", "young.com"):
             desk.bought(desk.plan(domain, [ask(domain)]))
             desk.clock.move(days=1)
-        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == []
+        desk.approved()
+        assert list(selection.plans_to_refresh(desk.ledger, Lifetimes())) == []
         desk.clock.move(days=177.5)
-        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == ["oldest.com"]
+        assert list(selection.plans_to_refresh(desk.ledger, Lifetimes())) == ["oldest.com"]
         desk.clock.move(days=3)
-        assert plans.files_with_stale_answers(desk.ledger, Lifetimes()) == ["oldest.com", "old.com", "young.com"]
+        assert list(selection.plans_to_refresh(desk.ledger, Lifetimes())) == ["oldest.com", "old.com", "young.com"]
         again = desk.plan("a.csv", [*companies, ask("newest.com")], reask=Reask.STALE)
         claim = desk.claim(again)
         assert claim is not None
@@ -259,10 +260,10 @@ def test_the_same_question_asked_by_two_plans_is_counted_once(tmp_path: Path) ->
     with desk_at(tmp_path) as desk:
         one, other = desk.plan("a.csv", asks("shared", 5)), desk.plan("b.csv", asks("shared", 7))
         assert owed.questions_to_buy(desk.ledger, [one.plan_id, other.plan_id]) == 7
-        assert owed.first_owed(desk.ledger, one.plan_id) == 0
+        assert selection.first_owed(desk.ledger, one.plan_id) == 0
         desk.bought(one)
-        assert owed.first_owed(desk.ledger, one.plan_id) is None
-        assert owed.first_owed(desk.ledger, other.plan_id) == 5
+        assert selection.first_owed(desk.ledger, one.plan_id) is None
+        assert selection.first_owed(desk.ledger, other.plan_id) == 5
 
 
 def test_lifetimes_are_half_a_year_and_a_month() -> None:

@@ -11,7 +11,7 @@ from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, planned, whole_run
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 BY = {"who": "Ada", "why": "the project ended"}
@@ -36,7 +36,7 @@ def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_re
         for act in (
             lambda: steps.take_companies(work, key),
             lambda: steps.plan_questions(work, key, steps.last_settings(work, key)),
-            lambda: steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests"),
+            lambda: bought(work, buyer, key),
         ):
             with pytest.raises(FileRefused, match="is retired"):
                 act()
@@ -65,7 +65,7 @@ def test_what_is_on_its_way_when_a_file_is_retired_is_collected(tmp_path: Path, 
     with SimulatorProcess(tmp_path / "server") as simulator, at_work(tmp_path, simulator.url) as (work, buyer):
         key = company_file(tmp_path, "a.csv", [f"way-{number}.com" for number in range(5)])
         planned(work, key)
-        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        bought(work, buyer, key)
         assert retiring.retire(work, key, remove_data=remove_data, **BY).batches_not_ended == 1
         steps.collector(work, buyer, [key]).run(patience_s=10)
         assert standing.due_for_loading(work.ledger) == ([] if remove_data else [key])
@@ -89,9 +89,7 @@ def test_a_buyer_at_work_stops_at_its_next_claim_when_the_file_is_retired(tmp_pa
                 if step == "accepted":
                     retiring.retire(work, key, remove_data=True, **BY)
 
-            report = steps.buy(
-                work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests", on_event=retired_meanwhile
-            )
+            report = bought(work, buyer, key, on_event=retired_meanwhile)
             assert (report.stop, report.accepted_tasks) == (Stop.STALE, 100)
             assert "retired" in report.sentence
             assert simulator.account()["tasks"] == 100

@@ -1,16 +1,19 @@
-"""F18: our clock is wrong, or another than the server's: nothing is sent again, given up early or waited for in vain."""
+"""F18, F38: our clock is wrong, or another than the server's: nothing is sent again, given up early or waited for in vain."""
 
 import datetime as dt
 from pathlib import Path
 
 import pytest
 
+from openmart_pipeline.enrichment.ledger.owed import Standing
+from openmart_pipeline.enrichment.ledger.plans import Reask
+from openmart_pipeline.enrichment.ledger.selection import Scope
 from openmart_pipeline.enrichment.ledger.sharing import SharedPace
 from openmart_pipeline.enrichment.poll import Patience
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.enrichment.desk import Clock, Desk, desk_at
-from openmart_pipeline_tests.faults.shop import Shop, in_batches
-from openmart_pipeline_tests.money import assert_accounts_agree
+from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned
 
 DAY_BACK, YEAR_AHEAD = {"days": -1}, {"days": 365}
 
@@ -74,6 +77,54 @@ def test_nothing_is_bought_while_the_clocks_differ_by_more_than_ten_minutes(
         shop.behave(date_offset_s=0)
         assert desk.buy(plan).stop is Stop.DONE
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
+
+
+def test_fresh_answers_that_a_clock_ahead_took_for_stale_are_not_bought_when_it_is_right_again(
+    desk: Desk, shop: Shop
+) -> None:
+    """The refresh is planned, and refused for the clock; the plan stays, and the clock is set right."""
+    fresh = in_batches(desk, [10])
+    desk.buy(fresh)
+    desk.collect()
+    desk.clock.move(**YEAR_AHEAD)
+    again = desk.plan("a.csv", desk.asks_of(fresh), reask=Reask.STALE)
+    assert desk.standing(again) == {Standing.TO_BUY: 10}
+    shop.behave(date_offset_s=-365 * 86400)
+    assert desk.buy(again).stop is Stop.CLOCK
+    shop.behave(date_offset_s=0)
+    desk.clock.move(days=-365)
+    assert desk.standing(again) == {Standing.OWNED: 10}
+    desk.buy(again)
+    desk.buy(again, scope=Scope.STALE)
+    assert shop.submits == 1
+    assert_accounts_agree(desk, shop.simulator, since=shop.since)
+
+
+def test_a_plan_made_by_a_clock_that_was_ahead_is_planned_again_before_it_is_bought(tmp_path: Path, shop: Shop) -> None:
+    """Whatever it asks: what it took for stale, expired or priced was judged by that clock."""
+    key = company_file(tmp_path, "a.csv", [f"{tmp_path.parent.name}-clock.com"])
+    with at_work(tmp_path, shop.url) as (work, _):
+        right = work.ledger.clock
+        work.ledger.clock = lambda: right() + dt.timedelta(days=365)
+        first = planned(work, key).plan.plan_id
+        work.ledger.clock = right
+        report = bought(work, quick_buyer(shop), key)
+        assert report.stop is Stop.STALE
+        assert "by a clock that was ahead" in report.sentence
+        assert planned(work, key).plan.plan_id != first
+        assert bought(work, quick_buyer(shop), key).accepted_tasks == 1
+    assert shop.submits == 1
+
+
+def test_an_answer_is_never_older_than_its_purchase(desk: Desk, shop: Shop) -> None:
+    """Collected by a clock that was behind, it is dated before it was bought: that makes it no staler."""
+    plan = in_batches(desk, [3])
+    desk.buy(plan)
+    desk.clock.move(days=-400)
+    desk.collect()
+    desk.clock.move(days=400)
+    desk.buy(desk.plan("a.csv", desk.asks_of(plan), reask=Reask.STALE))
+    assert shop.submits == 1
 
 
 class Elsewhere(Clock):

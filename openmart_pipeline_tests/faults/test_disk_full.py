@@ -17,7 +17,7 @@ from openmart_pipeline.enrichment.warehouse import WarehouseUnwritable
 from openmart_pipeline_tests.enrichment.desk import Clock, Desk, desk_at
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches, quick_buyer
 from openmart_pipeline_tests.faults.small_disk import SmallDisk, small_disk
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, planned, whole_run
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
 
 
 class InterruptedClock(Clock):
@@ -162,7 +162,7 @@ def test_a_file_goes_all_the_way_over_a_disk_that_is_full_at_every_step(
         published = work.warehouse.query("SELECT count(*) FROM contacts")
         other = company_file(data_dir, "b.csv", [f"{tmp_path.name.replace('_', '-')}-b{n}.com" for n in range(40)])
         planned(work, other)
-        steps.buy(work, buyer, other, credit_limit=1e6, run_id="run", approved_by="tests")
+        bought(work, buyer, other)
         steps.collector(work, buyer, [other]).run(patience_s=30)
         refused(WarehouseUnwritable, "Free some space", lambda: steps.load_contacts(work, other, run_id="run"))
         contacts = work.warehouse.query("SELECT count(*) FROM contacts")

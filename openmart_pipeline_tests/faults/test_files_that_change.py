@@ -15,7 +15,7 @@ from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, planned, whole_run
+from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
 
 
 def domains(count: int) -> list[str]:
@@ -37,7 +37,7 @@ def test_a_copy_is_filled_from_what_is_owned_and_a_new_version_buys_only_what_is
         assert work.warehouse.coverage(copy) == work.warehouse.coverage(key)
         company_file(tmp_path, key, asked[3:])
         assert planned(work, key).quote.to_buy == 3
-        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        bought(work, buyer, key)
         assert_accounts_agree(work, shop.simulator, since=shop.since)
         rebuild(work, run_id="rebuild")
         assert work.warehouse.coverage(copy).keys() <= {"found", "nothing_found"}
@@ -78,7 +78,7 @@ def test_a_file_that_changed_after_its_quote_is_not_bought(tmp_path: Path, shop:
     with at_work(tmp_path, shop.url) as (work, _):
         planned(work, key)
         company_file(tmp_path, key, domains(300))
-        report = steps.buy(work, quick_buyer(shop), key, credit_limit=1e6, run_id="run", approved_by="tests")
+        report = bought(work, quick_buyer(shop), key)
     assert (report.stop, shop.submits) == (Stop.STALE, 0)
     assert "The file has changed since it was planned" in report.sentence
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_deleted_after_the_submit_is_collected_and_loaded_all_the
     with at_work(tmp_path, shop.url) as (work, _):
         buyer = quick_buyer(shop)
         planned(work, key)
-        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        bought(work, buyer, key)
         work.data.source(key).unlink()
         steps.collector(work, buyer, [key]).run(patience_s=30)
         steps.load_contacts(work, key, run_id="run")

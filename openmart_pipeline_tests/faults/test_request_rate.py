@@ -10,7 +10,14 @@ from pathlib import Path
 from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
 from openmart_pipeline_tests.faults.shop import Shop, densest_second
 from openmart_pipeline_tests.killable import Template
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, batch_states, company_file, planned
+from openmart_pipeline_tests.money import (
+    approval_of,
+    assert_accounts_agree,
+    at_work,
+    batch_states,
+    company_file,
+    planned,
+)
 
 RATE = 20
 # Turns are spaced evenly; how long a request then is on its way varies by tenths of a second on a busy machine. Two
@@ -43,9 +50,8 @@ def test_two_processes_buying_and_collecting_keep_the_rate_together(tmp_path: Pa
         buy_and_collect(
             work,
             buyer,
-            {ours: 1e6},
+            {ours: approval_of(work, ours)},
             RunReport(run_id="run"),
-            approved_by="tests",
             patience_s=20,
             on_event=puts_the_other_to_sleep,
         )

@@ -19,6 +19,7 @@ from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,
     at_work,
+    bought,
     company_file,
     planned,
     task_states,
@@ -198,7 +199,7 @@ def test_a_result_that_can_not_be_read_keeps_only_its_own_task_waiting(tmp_path:
     with at_work(tmp_path, shop.url) as (work, _):
         buyer, look = quick_buyer(shop), UntilPutOff()
         planned(work, key)
-        steps.buy(work, buyer, key, credit_limit=1e6, run_id="run", approved_by="tests")
+        bought(work, buyer, key)
         steps.collector(work, buyer, [key], look).run(stop=look.stop)
         steps.load_contacts(work, key, run_id="run")
         states = task_states(work)

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from openmart_pipeline.enrichment.ledger import moves, plans, standing
+from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.states import LIVE, TaskState
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
@@ -42,8 +43,9 @@ def _write(folder: Path, name: str, rows: list[list[str]]) -> None:
         csv.writer(file).writerows([HEADER, *rows])
 
 
-def _approved(credit_limit: float) -> dict[str, object]:
-    return {"ops": {"submitted_batches": {"config": {"credit_limit": credit_limit}}}}
+def _approved(plan: Plan) -> dict[str, object]:
+    config = {"credit_limit": plan.quoted_credits, "plan": plan.plan_id}
+    return {"ops": {"submitted_batches": {"config": config}}}
 
 
 def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_bring_it_home(tmp_path):
@@ -62,12 +64,12 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
             money.at_work(data, simulator.url) as (work, _),
         ):
             # company_files_sensor finds the files and plans them; nothing is spent.
-            def quoted() -> dict[str, float] | None:
+            def quoted() -> dict[str, Plan] | None:
                 found = {key: plans.current_plan(work.ledger, key) for key in (STOPPED, KILLED)}
-                ready = {key: plan.quoted_credits for key, plan in found.items() if plan and plan.quoted_credits}
+                ready = {key: plan for key, plan in found.items() if plan and plan.quoted_credits}
                 return ready if len(ready) == 2 else None
 
-            limits = until("both files are planned", quoted, PATIENCE_S)
+            made = until("both files are planned", quoted, PATIENCE_S)
             assert simulator.account()["submits"] == 0
             with pytest.raises(ValueError, match="credit_limit"):
                 dagster.launch(BUY, STOPPED, {})
@@ -76,8 +78,8 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
                 return sum(row.batch.state != "unsent" for row in standing.batches_of(work.ledger, key))
 
             # Terminate in the middle of a submit waits for it: nothing is in doubt.
-            stopped = dagster.launch(BUY, STOPPED, _approved(limits[STOPPED]))
-            killed = dagster.launch(BUY, KILLED, _approved(limits[KILLED]))
+            stopped = dagster.launch(BUY, STOPPED, _approved(made[STOPPED]))
+            killed = dagster.launch(BUY, KILLED, _approved(made[KILLED]))
             until("the first file is being bought", lambda: submits_of(STOPPED), PATIENCE_S)
             dagster.terminate(stopped)
             assert dagster.wait_for(stopped, BUY, PATIENCE_S) == "CANCELED"
@@ -93,7 +95,7 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
             # Bought again, both files get what is still owed, and the sensors do the rest.
             simulator.behave(submit_s=0)
             for key in (STOPPED, KILLED):
-                dagster.launch(BUY, key, _approved(limits[key]))
+                dagster.launch(BUY, key, _approved(made[key]))
 
             def all_ended() -> bool:
                 states = money.task_states(work)

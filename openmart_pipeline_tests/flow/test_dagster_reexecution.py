@@ -5,8 +5,6 @@ from openmart_pipeline.defs.home import prepare_home
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
-EVERYTHING = {"ops": {"submitted_batches": {"config": {"credit_limit": 1_000_000}}}}
-
 
 def whole_chain() -> dg.JobDefinition:
     """All assets in one run, as Materialize all runs them."""
@@ -33,11 +31,13 @@ def test_a_run_that_failed_at_buying_goes_on_from_there_and_pays_once(tmp_path, 
         instance.add_dynamic_partitions("input_files", [key])
         job = dg.reconstructable(whole_chain)
         tags = {"dagster/partition": key}
+        approved = {"credit_limit": 1_000_000, "plan": money.planned(work, key).plan.plan_id}
+        everything = {"ops": {"submitted_batches": {"config": approved}}}
 
-        with dg.execute_job(job, instance, run_config=EVERYTHING, tags=tags) as failed:
+        with dg.execute_job(job, instance, run_config=everything, tags=tags) as failed:
             assert [event.step_key for event in failed.all_events if event.is_step_failure] == ["submitted_batches"]
         again = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
-        with dg.execute_job(job, instance, run_config=EVERYTHING, tags=tags, reexecution_options=again) as whole:
+        with dg.execute_job(job, instance, run_config=everything, tags=tags, reexecution_options=again) as whole:
             assert whole.success
             assert not whole.asset_materializations_for_node("companies")
             [contacts] = whole.asset_materializations_for_node("contacts")

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from pathlib import Path
@@ -124,7 +125,9 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
         service.port = port
         with dg.DagsterInstance.from_config(str(newcomer.data / "simulated" / "dagster_home")) as instance:
             instance.add_dynamic_partitions(str(input_files.name), [FILE])  # as the sensor does on its second look
-        approved = {"ops": {"submitted_batches": {"config": {"credit_limit": 100_000}}}}
+        with sqlite3.connect(newcomer.data / "simulated" / "ledger.sqlite") as ledger:
+            [(plan,)] = ledger.execute("SELECT current_plan_id FROM partitions").fetchall()
+        approved = {"ops": {"submitted_batches": {"config": {"credit_limit": 100_000, "plan": plan}}}}
         service.launch("buy_planned_contacts_job", FILE, approved)
         simulator = SimulatorProcess(newcomer.folder)
         simulator.port = int(url[1].rpartition(":")[2])

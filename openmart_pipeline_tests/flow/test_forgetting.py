@@ -23,7 +23,7 @@ from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, id
 from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
-from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
+from openmart_pipeline_tests.money import at_work, bought, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 from openmart_pipeline_tests.traces import traces
 
@@ -187,7 +187,7 @@ def test_an_answer_on_its_way_is_kept_without_the_person(tmp_path: Path, simulat
     company_file(data, KEY, DOMAINS)
     with at_work(data, simulator.url) as (work, buyer):
         plan = planned(work, KEY)
-        steps.buy(work, buyer, KEY, credit_limit=plan.quote.worst_case_credits or 0, run_id="r", approved_by="tests")
+        bought(work, buyer, KEY, credit_limit=plan.quote.worst_case_credits or 0)
         forgetting.forget(work, None, [person.identifier], **WHO)
         steps.collector(work, buyer, [KEY]).run(patience_s=20)
         steps.load_contacts(work, KEY, run_id="r")

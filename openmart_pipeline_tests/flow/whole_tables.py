@@ -86,12 +86,12 @@ def by_dagster(folder: Path, files: Sequence[Path]) -> Outcome:
         begun = time.monotonic()
         until("every file is planned", lambda: len(_quotes(work, keys)) == len(keys), PATIENCE_S)
         assert simulator.account()["submits"] == 0
-        limits = _quotes(work, keys)
-        _bought(dagster, limits)
+        quoted = _quotes(work, keys)
+        _bought(dagster, quoted)
         until("every answer is loaded", _is_home(work, keys), PATIENCE_S)
         until("the last run ends", lambda: set(dagster.runs(COLLECT).values()) == {"SUCCESS"}, PATIENCE_S)
         outcome = checked(work, simulator, keys, time.monotonic() - begun)
-        _bought(dagster, limits)
+        _bought(dagster, quoted)
         return checked(work, simulator, keys, outcome.seconds)
 
 
@@ -103,18 +103,22 @@ def _environment(simulator: SimulatorProcess, data: Path) -> dict[str, str]:
     }
 
 
-def _quotes(work: Workplace, keys: Sequence[str]) -> dict[str, float]:
+def _quotes(work: Workplace, keys: Sequence[str]) -> dict[str, plans.Plan]:
     found = {key: plans.current_plan(work.ledger, key) for key in keys}
-    return {key: plan.quoted_credits for key, plan in found.items() if plan and plan.quoted_credits is not None}
+    return {key: plan for key, plan in found.items() if plan and plan.quoted_credits is not None}
 
 
-def _bought(dagster: DagsterService, limits: Mapping[str, float]) -> None:
+def _bought(dagster: DagsterService, quoted: Mapping[str, plans.Plan]) -> None:
     runs = [
-        dagster.launch(BUY, key, {"ops": {"submitted_batches": {"config": {"credit_limit": limit}}}})
-        for key, limit in limits.items()
+        dagster.launch(BUY, key, {"ops": {"submitted_batches": {"config": _approval(plan)}}})
+        for key, plan in quoted.items()
     ]
     for run in runs:
         assert dagster.wait_for(run, BUY, PATIENCE_S) == "SUCCESS"
+
+
+def _approval(plan: plans.Plan) -> dict[str, object]:
+    return {"credit_limit": plan.quoted_credits, "plan": plan.plan_id}
 
 
 def _is_home(work: Workplace, keys: Sequence[str]) -> Callable[[], bool]:

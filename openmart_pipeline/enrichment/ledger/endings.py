@@ -39,14 +39,15 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
     """
     failures, rejections = count_of_question(*FAILED_AFTER_PURCHASE), count_of_question(TaskState.REJECTED)
     newest = newest_of_question(tasks.c.state, *ENDED_BADLY)
+    stands = standing(ledger.clock())
     of_asks = (
         sa.select(
             asks.c.question_id,
-            sa.case((standing() == Standing.STUCK, TaskState.STUCK.value), else_=newest).label("state"),
+            sa.case((stands == Standing.STUCK, TaskState.STUCK.value), else_=newest).label("state"),
             failures.label("failures"),
             rejections.label("rejections"),
         )
-        .where(asks.c.plan_id.in_(plan_ids), standing().in_((Standing.STUCK, Standing.ENDED_BADLY)))
+        .where(asks.c.plan_id.in_(plan_ids), stands.in_((Standing.STUCK, Standing.ENDED_BADLY)))
         .distinct()
         .subquery()
     )

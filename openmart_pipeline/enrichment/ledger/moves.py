@@ -58,6 +58,7 @@ class Batch:
     settled_credits: float | None
     evidence: str | None
     run_id: str
+    approval_id: str
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> "Batch":

@@ -4,6 +4,7 @@ Lives here: that rule as SQL, and what is counted with it. Nothing is written.
 Imports `store`, `schema`, `states`.
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
@@ -45,19 +46,23 @@ def has_twin() -> sa.Exists:
     )
 
 
-def _counts() -> sa.ColumnElement[bool]:
+def _counts(now: dt.datetime) -> sa.ColumnElement[bool]:
     return sa.and_(
         tasks.c.question_id == asks.c.question_id,
-        sa.or_(asks.c.reask_after_seq.is_(None), tasks.c.ended_seq > asks.c.reask_after_seq),
+        sa.or_(
+            asks.c.reask_after_seq.is_(None),
+            tasks.c.ended_seq > asks.c.reask_after_seq,
+            asks.c.stale_at > now,  # marked by a clock that was ahead: the answer is not stale
+        ),
     )
 
 
-def is_owned() -> sa.ColumnElement[bool]:
+def is_owned(now: dt.datetime) -> sa.ColumnElement[bool]:
     """SQL: an answer at least as wide as the ask is there, and the plan does not ask for it anew."""
     return (
         sa.select(sa.literal(1))
         .where(
-            _counts(),
+            _counts(now),
             tasks.c.state.in_(ANSWERED),
             tasks.c.max_k >= asks.c.max_k,
             tasks.c.info_access.op("&")(asks.c.info_access) == asks.c.info_access,
@@ -67,23 +72,23 @@ def is_owned() -> sa.ColumnElement[bool]:
     )
 
 
-def has_ended_badly() -> sa.ColumnElement[bool]:
+def has_ended_badly(now: dt.datetime) -> sa.ColumnElement[bool]:
     """SQL: the question ended without an answer, and the plan does not ask it anew."""
-    return sa.select(sa.literal(1)).where(_counts(), tasks.c.state.in_(ENDED_BADLY)).correlate(asks).exists()
+    return sa.select(sa.literal(1)).where(_counts(now), tasks.c.state.in_(ENDED_BADLY)).correlate(asks).exists()
 
 
-def is_owed() -> sa.ColumnElement[bool]:
+def is_owed(now: dt.datetime) -> sa.ColumnElement[bool]:
     """SQL: nothing is bought, expected or ended for the ask: the plan may buy it."""
-    return sa.and_(live_state().is_(None), sa.not_(has_twin()), sa.not_(is_owned()), sa.not_(has_ended_badly()))
+    return sa.and_(live_state().is_(None), sa.not_(has_twin()), sa.not_(is_owned(now)), sa.not_(has_ended_badly(now)))
 
 
-def standing() -> sa.ColumnElement[str]:
+def standing(now: dt.datetime) -> sa.ColumnElement[str]:
     """SQL: the ask's `Standing`."""
     return sa.case(
         (live_state().is_not(None), live_state()),
         (has_twin(), Standing.IN_FLIGHT.value),
-        (is_owned(), Standing.OWNED.value),
-        (has_ended_badly(), Standing.ENDED_BADLY.value),
+        (is_owned(now), Standing.OWNED.value),
+        (has_ended_badly(now), Standing.ENDED_BADLY.value),
         else_=Standing.TO_BUY.value,
     )
 
@@ -96,7 +101,7 @@ def has_task() -> sa.Exists:
 def standings(ledger: Ledger, plan_id: str) -> Iterator[tuple[str, Standing]]:
     """Yield fingerprint and standing of each ask whose question was ever bought; every other one is to buy."""
     query = (
-        sa.select(questions.c.fingerprint, standing())
+        sa.select(questions.c.fingerprint, standing(ledger.clock()))
         .join(questions, questions.c.question_id == asks.c.question_id)
         .where(asks.c.plan_id == plan_id, has_task())
     )
@@ -113,7 +118,7 @@ def asks_of(ledger: Ledger, plan_id: str) -> int:
 
 def widths(ledger: Ledger, plan_id: str) -> dict[Standing, dict[tuple[int, int], int]]:
     """Return, for each standing, how many of the plan's asks there are of each (max_k, info_access bits)."""
-    state = standing().label("state")
+    state = standing(ledger.clock()).label("state")
     query = (
         sa.select(state, asks.c.max_k, asks.c.info_access, sa.func.count())
         .where(asks.c.plan_id == plan_id)
@@ -131,16 +136,11 @@ def standing_counts(ledger: Ledger, plan_id: str) -> dict[Standing, int]:
     return {name: sum(counts.values()) for name, counts in widths(ledger, plan_id).items()}
 
 
-def first_owed(ledger: Ledger, plan_id: str) -> int | None:
-    """Return the position of the first ask that may be bought, None when nothing is owed."""
-    query = sa.select(asks.c.position).where(asks.c.plan_id == plan_id, is_owed()).order_by(asks.c.position).limit(1)
-    with ledger.read() as connection:
-        return connection.execute(query).scalar()
-
-
 def questions_to_buy(ledger: Ledger, plan_ids: Collection[str]) -> int:
     """Return how many questions these plans owe together: one that several of them ask is bought once."""
-    query = sa.select(sa.func.count(asks.c.question_id.distinct())).where(asks.c.plan_id.in_(plan_ids), is_owed())
+    query = sa.select(sa.func.count(asks.c.question_id.distinct())).where(
+        asks.c.plan_id.in_(plan_ids), is_owed(ledger.clock())
+    )
     with ledger.read() as connection:
         return connection.execute(query).scalar_one()
 
@@ -155,7 +155,7 @@ def reused(ledger: Ledger, plan_id: str, run_id: str) -> int:
         .correlate(asks)
         .exists()
     )
-    query = sa.select(sa.func.count()).where(asks.c.plan_id == plan_id, is_owned(), sa.not_(by_this_run))
+    query = sa.select(sa.func.count()).where(asks.c.plan_id == plan_id, is_owned(ledger.clock()), sa.not_(by_this_run))
     with ledger.read() as connection:
         return connection.execute(query).scalar_one()
 
@@ -169,7 +169,7 @@ def wider_asks(ledger: Ledger, plan_id: str) -> int:
         .exists()
     )
     query = sa.select(sa.func.count()).where(
-        asks.c.plan_id == plan_id, asks.c.reask_after_seq.is_(None), answered, is_owed()
+        asks.c.plan_id == plan_id, asks.c.reask_after_seq.is_(None), answered, is_owed(ledger.clock())
     )
     with ledger.read() as connection:
         return connection.execute(query).scalar_one()

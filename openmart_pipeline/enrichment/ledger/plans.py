@@ -16,7 +16,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger import left
-from openmart_pipeline.enrichment.ledger.schema import asks, partitions, plans, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, tasks
 from openmart_pipeline.enrichment.ledger.states import ANSWERED, ENDED_BADLY, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.questions import BATCH_LIMIT, CANON_VERSION, Ask, AskRow
@@ -163,8 +163,8 @@ def write_plan(
     In chunks, so that a million questions never keep a buyer's commit waiting. What a killed planner left
     behind is removed with the plan's predecessors by `make_current`.
     """
-    plan_id = uuid.uuid4().hex[:16]
     with ledger.write() as connection:
+        plan_id = _new_plan_id(connection)
         connection.execute(
             plans.insert().values(
                 plan_id=plan_id,
@@ -189,6 +189,17 @@ def write_plan(
                 [(plan_id, position, *ask[_QUESTION_COLUMNS:], ask.fingerprint) for position, ask in chunk],
             )
     return plan_id
+
+
+def _new_plan_id(connection: sa.Connection) -> str:
+    """Return an id that no other plan of the ledger has, short enough to be typed.
+
+    It begins with a letter: YAML would read some of the others as numbers.
+    """
+    while True:
+        plan_id = f"p{uuid.uuid4().hex[:8]}"
+        if connection.execute(sa.select(plans.c.plan_id).where(plans.c.plan_id == plan_id)).first() is None:
+            return plan_id
 
 
 _QUESTION_COLUMNS = AskRow._fields.index("max_k")  # the ask's own come after
@@ -252,7 +263,8 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
     """Mark the plan's asks whose answers shall not count: from here on they are owed again, once.
 
     What counts is told by the order of events, never by a clock: one that was ahead while planning would make every
-    later answer look older than the mark, and the question would be owed for ever.
+    later answer look older than the mark, and the question would be owed for ever. A stale answer is marked with the
+    instant from which it is stale, too: a clock that was ahead while planning makes no fresh answer owed.
     """
     if reask is Reask.NOTHING:
         return
@@ -260,7 +272,7 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
     rejections = count_of_question(TaskState.REJECTED)
     failures = count_of_question(*FAILED_AFTER_PURCHASE)
     condition = (
-        _is_stale(ledger, lifetimes)
+        is_stale(ledger.clock(), lifetimes)
         if reask is Reask.STALE
         else is_askable(reask, newest_end, rejections=rejections, failures=failures, lifetimes=lifetimes)
     )
@@ -270,7 +282,11 @@ def apply_reask(ledger: Ledger, plan_id: str, reask: Reask, lifetimes: Lifetimes
         connection.execute(
             asks.update()
             .where(asks.c.plan_id == plan_id, condition)
-            .values(reask_after_seq=seq, batch_limit=batch_limit)
+            .values(
+                reask_after_seq=seq,
+                batch_limit=batch_limit,
+                stale_at=stale_at(lifetimes) if reask is Reask.STALE else None,
+            )
         )
         if reask is Reask.STALE:
             _oldest_first(connection, plan_id)
@@ -293,29 +309,35 @@ def is_askable(
     )
 
 
-def files_with_stale_answers(ledger: Ledger, lifetimes: Lifetimes) -> list[str]:
-    """Return the files whose plans would ask something anew with `reask: stale`, the oldest answer first."""
-    oldest = sa.func.min(newest_of_question(tasks.c.ended_at, *ANSWERED))
-    query = (
-        sa.select(partitions.c.partition_key)
-        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
-        .where(partitions.c.state != FileState.RETIRED, _is_stale(ledger, lifetimes))
-        .group_by(partitions.c.partition_key)
-        .order_by(oldest, partitions.c.partition_key)
-    )
-    with ledger.read() as connection:
-        return list(connection.execute(query).scalars())
-
-
-def _is_stale(ledger: Ledger, lifetimes: Lifetimes) -> sa.ColumnElement[bool]:
+def is_stale(now: dt.datetime, lifetimes: Lifetimes) -> sa.ColumnElement[bool]:
     """SQL: the ask's newest end is an answer, and that is past its lifetime."""
-    now = ledger.clock()
-    newest_end = newest_of_question(tasks.c.state, *ANSWERED, *ENDED_BADLY)
-    newest_end_at = newest_of_question(tasks.c.ended_at, *ANSWERED)
-    return sa.or_(
-        sa.and_(newest_end == TaskState.FOUND, newest_end_at < now - lifetimes.found),
-        sa.and_(newest_end == TaskState.EMPTY, newest_end_at < now - lifetimes.empty),
+    return stale_at(lifetimes) < now
+
+
+def stale_at(lifetimes: Lifetimes) -> sa.ScalarSelect[dt.datetime]:
+    """SQL: when the ask's newest answer becomes stale; NULL where its newest end is no answer.
+
+    An answer is never older than its purchase, which no wrong clock can date: one is refused before it.
+    """
+    answer = tasks.alias("answer")
+    known_at = sa.case((answer.c.ended_at > batches.c.intent_at, answer.c.ended_at), else_=batches.c.intent_at)
+    lifetime_s = sa.case(
+        (answer.c.state == TaskState.FOUND, _seconds(lifetimes.found)),
+        (answer.c.state == TaskState.EMPTY, _seconds(lifetimes.empty)),
     )
+    end = sa.func.strftime("%Y-%m-%d %H:%M:%f000", known_at, lifetime_s, type_=asks.c.stale_at.type)
+    return (
+        sa.select(end)
+        .select_from(answer.join(batches, batches.c.batch_no == answer.c.batch_no))
+        .where(answer.c.task_no == newest_of_question(tasks.c.task_no, *ANSWERED, *ENDED_BADLY))
+        .correlate(asks)
+        .scalar_subquery()
+    )
+
+
+def _seconds(lifetime: dt.timedelta) -> str:
+    """Return the time as SQLite adds it to another."""
+    return f"+{lifetime.total_seconds():.3f} seconds"
 
 
 def newest_of_question(column: sa.Column[T], *states: TaskState) -> sa.ScalarSelect[T]:

@@ -55,7 +55,12 @@ def approved_and_owing(ledger: Ledger) -> list[Waiting]:
         )
         .join(plans, plans.c.plan_id == partitions.c.current_plan_id)
         .join(asks, asks.c.plan_id == plans.c.plan_id)
-        .where(partitions.c.state != FileState.RETIRED, plans.c.approved_credits > 0, sa.not_(sending), is_owed())
+        .where(
+            partitions.c.state != FileState.RETIRED,
+            plans.c.approved_credits > 0,
+            sa.not_(sending),
+            is_owed(ledger.clock()),
+        )
         .group_by(partitions.c.partition_key)
         .order_by(partitions.c.partition_key)
     )

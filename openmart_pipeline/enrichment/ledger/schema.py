@@ -90,6 +90,7 @@ asks = sa.Table(
     sa.Column("company_name", sa.Text),
     sa.Column("source_row", sa.Integer),  # the first row of the file that asks it
     sa.Column("reask_after_seq", sa.Integer),  # what ended up to that event does not count as an answer
+    sa.Column("stale_at", UtcDateTime),  # before that, the mark of `reask: stale` does not hold
     sa.Column("batch_limit", sa.Integer, nullable=False, server_default="100"),  # smaller after a rejection
     sa.Index("asks_in_order", "plan_id", "position"),
     sa.Index("asks_of_question", "question_id"),
@@ -137,6 +138,7 @@ batches = sa.Table(
     sa.Column("settled_credits", sa.Float),
     sa.Column("evidence", sa.Text),
     sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("approval_id", sa.Text, nullable=False),  # whose credit limit it counts against
     sa.Index("batches_by_state", "state", "next_poll_at"),
     sa.Index("batches_of_partition", "partition_key", "state"),
     sqlite_autoincrement=True,  # a number is never used twice: it is part of every tracking id

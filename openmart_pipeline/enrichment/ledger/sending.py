@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.ledger import journal_mark, moves
 from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.moves import Batch
-from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, plans, questions, tasks
+from openmart_pipeline.enrichment.ledger.selection import Scope, Selection
 from openmart_pipeline.enrichment.ledger.states import ACCEPT, LOSE, REFUSE, UNSENT, BatchState, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger, new_key
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
@@ -58,35 +58,34 @@ class Claim:
 class Spent:
     """Credits committed so far, settled where an answer settled them, reserved where not."""
 
-    by_run_and_plan: float
+    by_approval: float
     by_run: float
     today: float
     in_total: float
 
 
-def approve(ledger: Ledger, plan_id: str, *, credits_: float, by: str) -> None:
-    """Record who approved the plan up to how many credits."""
+def approve(ledger: Ledger, plan_id: str, *, credits_: float, by: str, scope: Scope = Scope.OWED) -> None:
+    """Record who approved the plan up to how many credits. A refresh approves nothing that the plan still owes."""
     with ledger.write() as connection:
-        connection.execute(
-            plans.update().where(plans.c.plan_id == plan_id).values(approved_credits=credits_, approved_by=by)
-        )
-        ledger.record(connection, "approve", actor=by, plan_id=plan_id, credits=credits_)
+        if scope is not Scope.STALE:
+            connection.execute(
+                plans.update().where(plans.c.plan_id == plan_id).values(approved_credits=credits_, approved_by=by)
+            )
+        ledger.record(connection, "approve", actor=by, plan_id=plan_id, credits=credits_, scope=scope.value)
 
 
-def spent(ledger: Ledger, run_id: str = "", plan_id: str = "") -> Spent:
-    """Return what is committed: by this run for this plan, by this run, on this UTC day, in all."""
+def spent(ledger: Ledger, run_id: str = "", approval_id: str = "") -> Spent:
+    """Return what is committed: under this approval, by this run, on this UTC day, in all."""
     with ledger.read() as connection:
-        return _spent(ledger, connection, run_id, plan_id)
+        return _spent(ledger, connection, run_id, approval_id)
 
 
-def _spent(ledger: Ledger, connection: sa.Connection, run_id: str, plan_id: str) -> Spent:
+def _spent(ledger: Ledger, connection: sa.Connection, run_id: str, approval_id: str) -> Spent:
     committed = sa.func.coalesce(batches.c.settled_credits, batches.c.reserved_credits, 0.0)
     today = _day(ledger.clock())
     row = connection.execute(
         sa.select(
-            sa.func.sum(
-                sa.case((sa.and_(batches.c.run_id == run_id, batches.c.plan_id == plan_id), committed), else_=0.0)
-            ),
+            sa.func.sum(sa.case((batches.c.approval_id == approval_id, committed), else_=0.0)),
             sa.func.sum(sa.case((batches.c.run_id == run_id, committed), else_=0.0)),
             sa.func.sum(sa.case((batches.c.budget_day == today, committed), else_=0.0)),
             sa.func.sum(committed),
@@ -106,6 +105,8 @@ def claim(
     budget: Budget,
     prices: PriceTable,
     run_id: str,
+    approval_id: str,
+    selection: Selection,
     key_hash: str,
     deadline_s: float,
     after_position: int = -1,
@@ -120,7 +121,9 @@ def claim(
         plan_id: must be its file's current plan.
         budget: the limits; the tightest binds.
         prices: what the plan was quoted with.
-        run_id: whose limits it counts against.
+        run_id: whose budget it counts against.
+        approval_id: whose credit limit it counts against: over all its runs and plans.
+        selection: which of the plan's asks may be bought.
         key_hash: short hash of the API key, so that another key is never taken for the buyer.
         deadline_s: how long the POST may take; nobody releases the batch before.
         after_position: look behind this place of the plan only: where the last claim ended.
@@ -142,11 +145,11 @@ def claim(
                 "Another plan took this one's place, or its file was retired: buying stopped there. What was sent "
                 "stays ours. Look at the new plan, and buy that."
             )
-        rows = connection.execute(_owed(plan_id, after_position)).mappings().all()
+        rows = connection.execute(_owed(plan_id, selection, after_position)).mappings().all()
         if not rows:
             return None
         rows = [row for row in rows[: rows[0]["batch_limit"]] if row["batch_limit"] == rows[0]["batch_limit"]]
-        fitting, reserved = _fitting(rows, _room(budget, _spent(ledger, connection, run_id, plan_id)), prices)
+        fitting, reserved = _fitting(rows, _room(budget, _spent(ledger, connection, run_id, approval_id)), prices)
         now = ledger.clock()
         batch_no = new_key(
             connection.execute(
@@ -163,6 +166,7 @@ def claim(
                     budget_day=_day(now),
                     reserved_credits=reserved,
                     run_id=run_id,
+                    approval_id=approval_id,
                 )
             )
         )
@@ -210,7 +214,7 @@ def claim(
         )
 
 
-def _owed(plan_id: str, after_position: int) -> sa.Select[tuple[object, ...]]:
+def _owed(plan_id: str, selection: Selection, after_position: int) -> sa.Select[tuple[object, ...]]:
     return (
         sa.select(
             asks.c.question_id,
@@ -227,7 +231,7 @@ def _owed(plan_id: str, after_position: int) -> sa.Select[tuple[object, ...]]:
             questions.c.version,
         )
         .join(questions, questions.c.question_id == asks.c.question_id)
-        .where(asks.c.plan_id == plan_id, asks.c.position > after_position, is_owed())
+        .where(asks.c.plan_id == plan_id, asks.c.position > after_position, selection.holds())
         .order_by(asks.c.position)
         .limit(100)
     )
@@ -235,7 +239,7 @@ def _owed(plan_id: str, after_position: int) -> sa.Select[tuple[object, ...]]:
 
 def _room(budget: Budget, so_far: Spent) -> tuple[float, str]:
     """Return the credits still free under the tightest limit, and that limit in words."""
-    rooms = [(budget.approved - so_far.by_run_and_plan, f"the approved credit limit of {budget.approved:,.0f}")]
+    rooms = [(budget.approved - so_far.by_approval, f"the approved credit limit of {budget.approved:,.0f}")]
     if budget.per_run is not None:
         rooms.append((budget.per_run - so_far.by_run, f"the run's budget of {budget.per_run:,.0f} credits"))
     if budget.per_day is not None:

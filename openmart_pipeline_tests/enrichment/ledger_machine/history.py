@@ -95,7 +95,9 @@ class History(RuleBasedStateMachine):
     def mostly_owing(self) -> list[int]:
         """Plans by their place in `plans`: the newest ones that owe something, and now and then another."""
         owing = [
-            place for place, plan in enumerate(self.plans) if self.is_current(plan) and self.book.owed(plan.plan_id)
+            place
+            for place, plan in enumerate(self.plans)
+            if self.is_current(plan) and self.book.owed(plan.plan_id, self.clock())
         ]
         return owing * 4 + [0, len(self.plans) - 1]
 

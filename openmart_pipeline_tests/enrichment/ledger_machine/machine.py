@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.ledger import collecting, holding, moves, owed, plans, retirement, sending
+from openmart_pipeline.enrichment.ledger import collecting, holding, moves, owed, plans, retirement, selection, sending
 from openmart_pipeline.enrichment.ledger.collecting import FOREIGN, Ended, Stray
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
@@ -105,9 +105,9 @@ class LedgerMachine(History):
         """It counts what a claim would take."""
         plan_id = self.plans[plan].plan_id
         is_kept = any(one.plan_id == plan_id for one in self.newest_of_files)
-        places = [one.place for one in self.book.owed(plan_id)] if is_kept else []
+        places = [one.place for one in self.book.owed(plan_id, self.clock())] if is_kept else []
         assert owed.standing_counts(self.desks[0].ledger, plan_id)[owed.Standing.TO_BUY] == len(places)
-        assert owed.first_owed(self.desks[0].ledger, plan_id) == min(places, default=None)
+        assert selection.first_owed(self.desks[0].ledger, plan_id) == min(places, default=None)
 
     @event(key=st.sampled_from(FILES), state=st.sampled_from(("active", "missing", "retired")))
     def a_file_goes_or_comes_back(self, key: str, state: str) -> None:
@@ -123,23 +123,26 @@ class LedgerMachine(History):
 
     @event(
         5, by=process, plan="mostly_owing", run_id=st.sampled_from(("monday", "tuesday")),
+        approval_id=st.sampled_from(("ann's", "the backfill")),
         approved=st.sampled_from((UNLIMITED, UNLIMITED, 30, 80)), after=st.sampled_from((-1, -1, -1, 0)),
         ends=st.sampled_from((None, None, None, *ENDS)),
     )  # fmt: skip
-    def a_process_buys(self, by: int, plan: int, run_id: str, approved: float, after: int, ends: str | None) -> None:
+    def a_process_buys(
+        self, by: int, plan: int, run_id: str, approval_id: str, approved: float, after: int, ends: str | None
+    ) -> None:
         """It claims exactly what is owed and fits; a plan that was replaced and a reached limit are refused."""
         desk, chosen, budget = self.desks[by], self.plans[plan], replace(self.limits, approved=approved)
-        bill = Bill(run_id, chosen.plan_id, self.clock.day)
+        bill = Bill(run_id, chosen.plan_id, approval_id, self.clock.day)
         sending.approve(desk.ledger, chosen.plan_id, credits_=approved, by="ann")
-        self.approved[run_id, chosen.plan_id] = max(approved, self.approved.get((run_id, chosen.plan_id), 0))
-        assert sending.spent(desk.ledger, run_id, chosen.plan_id) == self._spent_by_the_book(bill)
+        self.approved[run_id, approval_id] = max(approved, self.approved.get((run_id, approval_id), 0))
+        assert sending.spent(desk.ledger, run_id, approval_id) == self._spent_by_the_book(bill)
         is_current = self.is_current(chosen)
-        expected, is_short = self.book.next_batch(bill, after, budget) if is_current else ([], False)
+        expected, is_short = self.book.next_batch(bill, after, budget, self.clock()) if is_current else ([], False)
         claim = None
         try:
             claim = sending.claim(
-                desk.ledger, chosen.plan_id, budget=budget, prices=PRICES, run_id=run_id, key_hash=KEY_HASH,
-                deadline_s=125, after_position=after,
+                desk.ledger, chosen.plan_id, budget=budget, prices=PRICES, run_id=run_id,
+                approval_id=approval_id, selection=selection.select_now(desk.ledger), key_hash=KEY_HASH, deadline_s=125, after_position=after,
             )  # fmt: skip
         except PlanStale:
             assert not is_current, "a current plan was refused"
@@ -156,13 +159,12 @@ class LedgerMachine(History):
                 self.a_post_ends(claim.batch.batch_no, ends)
 
     def _spent_by_the_book(self, bill: Bill) -> sending.Spent:
-        by_run_and_plan = {"run_id": bill.run_id, "plan_id": bill.plan_id}
-        parts = by_run_and_plan, {"run_id": bill.run_id}, {"day": bill.day}, {}
+        parts = {"approval_id": bill.approval_id}, {"run_id": bill.run_id}, {"day": bill.day}, {}
         return sending.Spent(*(self.book.committed(**part) for part in parts))
 
     def _is_sent(self, desk: Desk, claim: Claim, expected: list[Wanted], bill: Bill) -> None:
         sent = [(task.tracking_id, wanted) for task, wanted in zip(claim.tasks, expected, strict=True)]
-        self.book.send(claim.batch.batch_no, bill, sent)
+        self.book.send(claim.batch.batch_no, bill, sent, self.clock())
         assert claim.last_position == expected[-1].place
         desk.journal.sending(claim)
         self.flights[claim.batch.batch_no] = Flight(claim, desk)
@@ -419,8 +421,8 @@ class LedgerMachine(History):
             number: (one["reserved_credits"], one["settled_credits"]) for number, one in self.now.batches.items()
         }
         assert credits_ == {number: (bill.reserved, bill.settled) for number, bill in self.book.bills.items()}
-        for (run_id, plan_id), approved in self.approved.items():
-            bill = Bill(run_id, plan_id, self.clock.day)
+        for (run_id, approval_id), approved in self.approved.items():
+            bill = Bill(run_id, "", approval_id, self.clock.day)
             for limit, of in limits_of(replace(self.limits, approved=approved), bill):
                 assert self.book.committed(**of, excused=False) <= limit, f"over the limit of {of or 'all'}"
 

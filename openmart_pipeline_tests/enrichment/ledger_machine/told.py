@@ -64,6 +64,7 @@ class Wanted:
     width: Width
     place: int = 0  # in the plan: what comes first is bought first
     anew_after: int | None = None  # what was told up to then does not count for it
+    stale_at: dt.datetime | None = None  # and before that instant it does, whatever the clock said while planning
     batch_size: int = SIZES[0]
 
 
@@ -75,11 +76,19 @@ class Purchase:
     tracking_id: str
     domain: str
     width: Width
+    sent_at: dt.datetime
     why: str  # it could be bought: the first time, or by whose word again
     word: Word = Word.OPEN
     order: int = 0
     at: dt.datetime | None = None
     credits_found: float = 0.0
+
+    @property
+    def stale_at(self) -> dt.datetime:
+        """When the answer is past its lifetime: never counted from before it was bought."""
+        assert self.at is not None
+        days = FOUND_DAYS if self.word is Word.FOUND else EMPTY_DAYS
+        return max(self.at, self.sent_at) + dt.timedelta(days=days)
 
 
 @dataclass
@@ -88,6 +97,7 @@ class Bill:
 
     run_id: str
     plan_id: str
+    approval_id: str
     day: str
     reserved: float = 0.0
     settled: float | None = None
@@ -124,6 +134,8 @@ class Book:
         anew = [one for one in wanted if self.is_asked_anew(one.domain, reask, now)]
         for one in anew:
             one.anew_after = self.order
+            if reask is Reask.STALE:
+                one.stale_at = self.of_question(one.domain, *ANSWERED)[-1].stale_at
             refusals = len(self.of_question(one.domain, Word.REFUSED))
             one.batch_size = SIZES[min(refusals, len(SIZES) - 1)]
         if reask is Reask.STALE:  # behind what was never asked, the oldest first
@@ -138,22 +150,22 @@ class Book:
         if not ends:
             return False
         newest, times = ends[-1], len(self.of_question(domain, ends[-1].word))
-        assert newest.at is not None
-        age = now - newest.at
+        is_stale = newest.word in ANSWERED and newest.stale_at < now
         return {
-            (Reask.STALE, Word.FOUND): age > dt.timedelta(days=FOUND_DAYS),
-            (Reask.STALE, Word.EMPTY): age > dt.timedelta(days=EMPTY_DAYS),
+            (Reask.STALE, Word.FOUND): is_stale,
+            (Reask.STALE, Word.EMPTY): is_stale,
             (Reask.ERRORED, Word.REFUSED): times < len(SIZES),
             (Reask.ERRORED, Word.FAILED): times <= ERRORED_ASKS,
             (Reask.EXPIRED, Word.EXPIRED): True,
         }.get((reask, newest.word), False)
 
-    def why_owed(self, wanted: Wanted) -> str | None:
+    def why_owed(self, wanted: Wanted, now: dt.datetime) -> str | None:
         """Why the question may be bought now; None when it may not."""
         if self.of_question(wanted.domain, Word.OPEN):
             return None
         ends = self.of_question(wanted.domain, *ANSWERED, *BADLY)
-        counting = [end for end in ends if wanted.anew_after is None or end.order > wanted.anew_after]
+        is_void = wanted.anew_after is None or (wanted.stale_at is not None and wanted.stale_at > now)
+        counting = [end for end in ends if is_void or end.order > (wanted.anew_after or 0)]
         if any(end.word in BADLY or end.width.covers(wanted.width) for end in counting):
             return None
         if counting:
@@ -162,13 +174,13 @@ class Book:
             return "a plan says ask again"
         return "a person released it" if self.of_question(wanted.domain, Word.RELEASED) else "first"
 
-    def owed(self, plan_id: str) -> list[Wanted]:
+    def owed(self, plan_id: str, now: dt.datetime) -> list[Wanted]:
         """The questions of a plan that may be bought, in its order."""
-        return [one for one in self.plans[plan_id] if self.why_owed(one)]
+        return [one for one in self.plans[plan_id] if self.why_owed(one, now)]
 
-    def next_batch(self, bill: Bill, after: int, budget: Budget) -> tuple[list[Wanted], bool]:
+    def next_batch(self, bill: Bill, after: int, budget: Budget, now: dt.datetime) -> tuple[list[Wanted], bool]:
         """What the next claim must be: its questions, and whether a budget keeps more of them out."""
-        owed = [one for one in self.owed(bill.plan_id) if one.place > after]
+        owed = [one for one in self.owed(bill.plan_id, now) if one.place > after]
         if not owed:
             return [], False
         size = owed[0].batch_size
@@ -181,14 +193,14 @@ class Book:
             fitting.append(one)
         return fitting, False
 
-    def send(self, batch_no: int, bill: Bill, sent: list[tuple[str, Wanted]]) -> None:
+    def send(self, batch_no: int, bill: Bill, sent: list[tuple[str, Wanted]], now: dt.datetime) -> None:
         """Write down a claim: from here on each of its questions may be paid for."""
         self.bills[batch_no] = bill
         bill.reserved = sum(wanted.width.worst_case for _, wanted in sent)
         for tracking_id, wanted in sent:
-            why = self.why_owed(wanted)
+            why = self.why_owed(wanted, now)
             assert why is not None, f"{wanted.domain} is not owed, and was claimed"
-            self.purchases.append(Purchase(batch_no, tracking_id, wanted.domain, wanted.width, why))
+            self.purchases.append(Purchase(batch_no, tracking_id, wanted.domain, wanted.width, now, why))
 
     def tell(self, batch_no: int, word: Word, now: dt.datetime) -> None:
         """Write down one end of all that is open in a batch; that it may be paid for is none."""
@@ -220,14 +232,19 @@ class Book:
         self.bills[batch_no].settled = sum(purchase.credits_found for purchase in self.of_batch(batch_no))
 
     def committed(
-        self, *, run_id: str | None = None, plan_id: str | None = None, day: str | None = None, excused: bool = True
+        self,
+        *,
+        run_id: str | None = None,
+        approval_id: str | None = None,
+        day: str | None = None,
+        excused: bool = True,
     ) -> float:
-        """The credits committed: by a run, for a plan, on a UTC day, or in all."""
+        """The credits committed: by a run, under an approval, on a UTC day, or in all."""
         return sum(
             bill.committed
             for bill in self.bills.values()
             if run_id in (None, bill.run_id)
-            and plan_id in (None, bill.plan_id)
+            and approval_id in (None, bill.approval_id)
             and day in (None, bill.day)
             and (excused or not bill.is_excused)
         )
@@ -235,7 +252,7 @@ class Book:
 
 def limits_of(budget: Budget, bill: Bill) -> Iterator[tuple[float, dict[str, str]]]:
     """The limits of a budget that are set, each with what of the account it holds for."""
-    yield budget.approved, {"run_id": bill.run_id, "plan_id": bill.plan_id}
+    yield budget.approved, {"approval_id": bill.approval_id}
     others = (budget.per_run, {"run_id": bill.run_id}), (budget.per_day, {"day": bill.day}), (budget.in_total, {})
     for limit, of in others:
         if limit is not None:
