@@ -83,6 +83,9 @@ SETTINGS = (
     Setting("OPENMART_REQUESTS_PER_S", "15; unlimited on this machine", "Most requests per second, all processes."),
     Setting("OPENMART_SUBMIT_CONCURRENCY", "8", "Submits under way at a time, 1 to 25."),
     Setting("OPENMART_READ_CONNECTIONS", "25", "Connections for polls and results, 1 to 64."),
+    Setting("OPENMART_PURPOSE", "", "What people's data are used for, as `subject` tells them on request."),
+    Setting("OPENMART_RECIPIENTS", "", "Who gets people's data, as `subject` tells them."),
+    Setting("OPENMART_RETENTION", "", "How long people's data are kept, as `subject` tells them."),
     Setting("OPENMART_SHARED_PLATFORMS", "", "More domains whose pages are no companies, separated by commas."),
 )
 
@@ -110,6 +113,9 @@ class Settings:
     submit_concurrency: int
     read_connections: int
     shared_platforms: frozenset[str]
+    purpose: str | None
+    recipients: str | None
+    retention: str | None
 
     def __repr__(self) -> str:
         """Name the world, never the key."""
@@ -192,6 +198,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         shared_platforms=frozenset(
             filter(None, (read.text("OPENMART_SHARED_PLATFORMS") or "").replace(" ", "").split(","))
         ),
+        purpose=read.text("OPENMART_PURPOSE"),
+        recipients=read.text("OPENMART_RECIPIENTS"),
+        retention=read.text("OPENMART_RETENTION"),
     )
 
 

@@ -25,7 +25,7 @@ COMMANDS = {
         "openmart_pipeline.cli.report:report",
         "Write a page of pictures: coverage, hit rates, cost. No person.",
     ),
-    "subject": ("openmart_pipeline.cli.people:subject", "Show all that is held on one person."),
+    "subject": ("openmart_pipeline.cli.subject:subject", "Show all that is held on one person."),
     "forget": ("openmart_pipeline.cli.people:forget", "Remove one person from everything, and keep them out."),
     "suppress": ("openmart_pipeline.cli.people:suppress", "Keep people or whole companies out of plans and tables."),
     "retire": ("openmart_pipeline.cli.retire:retire", "Be done with a file; its data stays, or goes."),

@@ -1,35 +1,37 @@
-"""`subject`, `forget` and `suppress`: what is held on a person, out with it, and not in again.
+"""`forget` and `suppress`: out with what is held on a person, and not in again.
 
-Lives here: reading who is meant, asking once more, and saying what was done. The order of steps is `forgetting`'s.
-Imports the wiring, `holdings` and `forgetting`.
+Lives here: asking once more, and saying what was done. The order of steps is `forgetting`'s.
 """
 
-import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.found import (
+    choices,
+    count_doubts,
+    identifiers_of,
+    included,
+    show_doubts,
+    show_found,
+    who_is_meant,
+)
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
-from openmart_pipeline.enrichment.people import forgetting, holdings
+from openmart_pipeline.enrichment.people import forgetting
 from openmart_pipeline.enrichment.people.forgetting import Forgotten, NotForgotten
-from openmart_pipeline.enrichment.people.identifiers import Identifier, identifier_of
+from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
 from openmart_pipeline.wiring import make_buyer
 
 F = TypeVar("F", bound=Callable[..., object])
-
-
-def _who(command: F) -> F:
-    return click.argument("who", nargs=-1)(command)
 
 
 def _why(command: F) -> F:
@@ -40,20 +42,6 @@ def _why(command: F) -> F:
 def _without_vendor(command: F) -> F:
     sentence = "Don't tell Openmart's deny rules first: it may go on selling the person, and we drop them again."
     return click.option("--without-vendor", is_flag=True, help=sentence)(command)
-
-
-def _identifiers(who: tuple[str, ...]) -> list[Identifier]:
-    """Read who is meant: from the arguments, else line by line from stdin, which leaves no trace in a shell."""
-    if not who and sys.stdin.isatty():
-        remarks().print("E-mail addresses, phone numbers, LinkedIn pages of one person, one a line; end with Ctrl-D:")
-    lines = [line.strip() for line in (who or sys.stdin)]
-    try:
-        found = [identifier_of(line) for line in lines if line]
-    except ValueError as error:
-        raise Refusal(str(error)) from error
-    if not found:
-        raise Refusal("Nobody was named: give an e-mail address, a phone number or a LinkedIn page.")
-    return found
 
 
 def _client(settings: Settings, work: Workplace, without_vendor: bool) -> OpenmartClient | None:
@@ -72,77 +60,65 @@ def _sentences() -> Iterator[None]:
     try:
         with plain_sentences():
             yield
+    except NobodyNamed as error:
+        raise Refusal(f"{error} Nothing was changed.") from error
     except (NotForgotten, ErasureUnfinished) as error:
         raise Refusal(str(error), Exit.STOPPED) from error
 
 
 @click.command()
-@_who
-@click.pass_obj
-def subject(environment: Mapping[str, str], who: tuple[str, ...]) -> None:
-    """Show all that is held on one person, as JSON: answers, contacts, rows of company files, copies.
-
-    WHO are e-mail addresses, phone numbers with country code or LinkedIn pages of one person; without any they are
-    read from stdin. Changes nothing.
-    """
-    given = _identifiers(who)
-    with _sentences(), workplace(environment) as (_settings, work):
-        found = holdings.find(work, given)
-    click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False, default=str))
-    if not found:
-        remarks().print(
-            "Nothing is held on this person." + (" They are on the suppression list." if found.suppressed else "")
-        )
-
-
-def _as_json(found: holdings.Holdings) -> dict[str, Any]:
-    return {
-        "reached_by": {
-            kind: [i.value for i in sorted(found.identifiers) if i.kind == kind]
-            for kind in ("email", "phone", "linkedin")
-        },
-        "suppressed_by": [str(kind) for kind in found.suppressed],
-        "answers": [
-            {
-                "batch_no": answer.batch_no,
-                "task_no": answer.task_no,
-                "task_id": answer.vendor_task_id,
-                "asked_about": answer.asked_about,
-                "received": answer.item,
-            }
-            for answer in found.answers
-        ],
-        "contacts": found.contacts,
-        "rows_of_company_files": [
-            {"input_file": row.input_file, "source_row": row.source_row, "column": row.column} for row in found.rows
-        ],
-        "input_files": found.input_files,
-        "stored_copies": found.stored_copies,
-    }
-
-
-@click.command()
-@_who
+@who_is_meant
 @_why
+@choices
 @_without_vendor
-@click.option("--yes", is_flag=True, help="Don't ask once more.")
+@click.option("--yes", is_flag=True, help="Don't ask once more; no person is then shown.")
 @click.pass_obj
-def forget(environment: Mapping[str, str], who: tuple[str, ...], *, why: str, without_vendor: bool, yes: bool) -> None:
+def forget(
+    environment: Mapping[str, str],
+    who: tuple[str, ...],
+    *,
+    why: str,
+    include: tuple[str, ...],
+    only: str | None,
+    without_vendor: bool,
+    yes: bool,
+) -> None:
     """Remove one person from everything that is kept, and keep them out of everything that comes.
 
-    WHO is as for `subject`. Openmart's deny rules are told first; then the answers in the ledger, the databases and
-    old copies of company files are written anew without the person. May be repeated; after a kill it must be.
-    Backups, and sessions that still have an old database open, are out of its reach.
+    WHO is as for `subject`. All that leads to the person is followed, and shown before the question. What somebody
+    else is found by too is left alone until you say --only or --include. Openmart's deny rules are told first; then
+    the answers in the ledger, the databases and old copies of company files are written again without the person.
+    May be repeated; after a kill it must be. Backups, and sessions that still have an old database open, are out of
+    its reach.
     """
     if not who and not yes:
         raise Refusal("A person read from stdin can't be asked about once more: say --yes too. Nothing was changed.")
-    given = _identifiers(who)
-    if not yes and not click.confirm("Forget this person everywhere? It can't be undone", default=False, err=True):
-        raise Refusal("Nothing was changed: say y, or --yes where nobody can be asked.")
+    given, theirs = identifiers_of(who), included(include)
+    say = remarks()
+
+    def on_found(found: Holdings) -> None:
+        if yes:
+            count_doubts(found, say)
+            return
+        show_found(found, say)
+        show_doubts(found, say)
+        if found.followed.must_choose:
+            return  # refused with what to say
+        if not click.confirm("Forget this person everywhere? It can't be undone", default=False, err=True):
+            raise Refusal("Nothing was changed: say y, or --yes where nobody can be asked.")
+
     with _sentences(), workplace(environment) as (settings, work):
-        client = _client(settings, work, without_vendor)
-        say = remarks().print
-        done = forgetting.forget(work, client, given, who=person(), why=why, on_step=lambda step: say(f"  {step}"))
+        done = forgetting.forget(
+            work,
+            _client(settings, work, without_vendor),
+            given,
+            include=theirs,
+            only=only,
+            who=person(),
+            why=why,
+            on_found=on_found,
+            on_step=lambda step: say.print(f"  {step}"),
+        )
     _show(done)
 
 
@@ -160,6 +136,11 @@ def _show(done: Forgotten) -> None:
     if done.shared:
         kinds = ", ".join(f"{count} {kind}" for kind, count in done.shared.items())
         console.print(f"Left alone, since somebody else is reached by it too: {kinds}.")
+    if done.by_name:
+        console.print(
+            f"Left alone, since only the name is the same: {plural(done.by_name, 'entry', 'entries')}. "
+            "`openmart-pipeline subject` shows them."
+        )
     for name in done.still_naming:
         console.print(
             harmless(
@@ -172,7 +153,7 @@ def _show(done: Forgotten) -> None:
 
 
 @click.command()
-@_who
+@who_is_meant
 @click.option("--why", metavar="REFERENCE", help="A reference for the history, such as a ticket; never the person.")
 @_without_vendor
 @click.option(
@@ -188,7 +169,7 @@ def suppress(
     stdin. Only keyed hashes are kept. What is held already leaves the databases as their files are loaded again, and
     leaves the answers with `forget`.
     """
-    given = _identifiers(who)
+    given = identifiers_of(who)
     if why is None:
         raise Refusal("Say --why: a reference for the history, such as a ticket.")
     with _sentences(), workplace(environment) as (settings, work):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from openmart_pipeline.cli.people import forget, subject, suppress
+from openmart_pipeline.cli.people import forget, suppress
+from openmart_pipeline.cli.subject import subject
 from openmart_pipeline_tests.money import at_work, company_file, whole_run
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 from openmart_pipeline_tests.traces import traces

@@ -188,13 +188,13 @@ def expected(ledger: Ledger, batch_no: int) -> Expected:
 
 
 # What of an answer may be kept, by the suppression list as the transaction that keeps it sees it.
-Kept = Callable[[bytes, str | None], bytes]  # an answer and its tracking id -> what is kept of it
+Kept = Callable[[bytes, int, str | None], bytes]  # an answer, its batch_no and tracking id -> what is kept of it
 Keepable = Callable[[sa.Connection], Kept]  # asked once a transaction
 
 
 def as_received(_connection: sa.Connection) -> Kept:
     """Keep everything."""
-    return lambda raw, _tracking_id: raw
+    return lambda raw, _batch_no, _tracking_id: raw
 
 
 def store_answers(
@@ -216,7 +216,7 @@ def store_answers(
     now = ledger.clock()
     with ledger.write() as connection:
         kept = keepable(connection)
-        answers = [(batch_no, _kept(answer, kept)) for batch_no, answer in answers]
+        answers = [(batch_no, _kept(batch_no, answer, kept)) for batch_no, answer in answers]
         ended: dict[int, list[Ended]] = {}
         for batch_no, answer in answers:
             if isinstance(answer, Ended):
@@ -267,10 +267,10 @@ def store_answers(
         )
 
 
-def _kept(answer: Ended | Stray, kept: Kept) -> Ended | Stray:
+def _kept(batch_no: int, answer: Ended | Stray, kept: Kept) -> Ended | Stray:
     if answer.raw is None:
         return answer
-    raw = kept(answer.raw, answer.tracking_id)
+    raw = kept(answer.raw, batch_no, answer.tracking_id)
     return answer if raw is answer.raw else replace(answer, raw=raw)
 
 

@@ -4,12 +4,14 @@ Lives here: every kept answer in turn, the cleaned ones put in place, and pages 
 Imports `store`, `schema`.
 """
 
+import datetime as dt
 import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,6 +29,7 @@ from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
 
 CHUNK_ROWS = 2_000
 CHANGES_AT_ONCE = 500  # in one transaction: a buyer's commit never waits long behind it
+_OF_BATCH = (batches.c.vendor_batch_id, batches.c.partition_key, batches.c.submitted_at, batches.c.intent_at)
 DUE = "erasure_due"  # key in `meta`: the files still to be loaded again, each with the number of the erasure
 ERASURES = "erasures"  # key in `meta`: how many transactions have erased something
 
@@ -35,42 +38,92 @@ class ErasureUnfinished(Exception):
     """The ledger's old pages could not be given back yet; the sentence says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldAnswer:
     """A raw answer as the ledger keeps it: a task's, or a stray's that names no task of ours."""
 
     batch_no: int
     task_no: int | None  # None for a stray
+    vendor_batch_id: str | None
     vendor_task_id: str | None
-    domain: str | None
-    title: str | None
-    country: str | None
+    input_file: str  # that the batch was bought for
+    title: str | None  # None for a stray
+    companies: tuple[str, ...]  # asked about; for a stray those of its whole batch
+    countries: tuple[str | None, ...]  # of the questions, alike
+    asked_at: dt.datetime
+    received_at: dt.datetime | None
     raw: bytes
 
 
 def held_answers(ledger: Ledger) -> Iterator[HeldAnswer]:
     """Yield every raw answer that is kept, whoever asked and whether or not it still counts."""
-    of_tasks = (
+    yield from _of_tasks(ledger)
+    yield from _of_strays(ledger)
+
+
+def _of_tasks(ledger: Ledger) -> Iterator[HeldAnswer]:
+    query = (
         sa.select(
-            tasks.c.batch_no,
-            tasks.c.task_no,
-            tasks.c.vendor_task_id,
-            questions.c.domain,
-            questions.c.title,
-            questions.c.country,
-            tasks.c.raw,
+            *(tasks.c[name] for name in ("batch_no", "task_no", "vendor_task_id", "ended_at", "raw")),
+            *(questions.c[name] for name in ("domain", "title", "country")),
+            *_OF_BATCH,
         )
+        .select_from(tasks)
         .join(questions, questions.c.question_id == tasks.c.question_id)
+        .join(batches, batches.c.batch_no == tasks.c.batch_no)
         .where(tasks.c.raw.is_not(None))
     )
-    nothing = sa.null()
-    of_strays = sa.select(
-        strays.c.batch_no, nothing, strays.c.vendor_task_id, nothing, nothing, nothing, strays.c.raw
-    ).where(strays.c.raw.is_not(None))
-    for query in (of_tasks, of_strays):
-        with ledger.read() as connection:
-            for row in connection.execution_options(yield_per=CHUNK_ROWS).execute(query):
-                yield HeldAnswer(*row[:-1], raw=zlib.decompress(row[-1]))
+    with ledger.read() as connection:
+        for row in connection.execution_options(yield_per=CHUNK_ROWS).execute(query):
+            yield _held(row, (row.domain,), (row.country,), row.ended_at, task_no=row.task_no, title=row.title)
+
+
+def _of_strays(ledger: Ledger) -> Iterator[HeldAnswer]:
+    query = (
+        sa.select(strays, *_OF_BATCH)
+        .join(batches, batches.c.batch_no == strays.c.batch_no)
+        .where(strays.c.raw.is_not(None))
+        .order_by(strays.c.batch_no)
+    )
+    with ledger.read() as connection, ledger.read() as asking:
+        of_batch: tuple[int, tuple[str, ...], tuple[str | None, ...]] = (-1, (), ())
+        for row in connection.execution_options(yield_per=CHUNK_ROWS).execute(query):
+            if of_batch[0] != row.batch_no:
+                asked = asking.execute(
+                    sa.select(questions.c.domain, questions.c.country)
+                    .join(tasks, tasks.c.question_id == questions.c.question_id)
+                    .where(tasks.c.batch_no == row.batch_no)
+                ).all()
+                of_batch = (
+                    row.batch_no,
+                    tuple(sorted({one.domain for one in asked})),
+                    tuple({one.country for one in asked}),
+                )
+            yield _held(row, *of_batch[1:], row.read_at)
+
+
+def _held(
+    row: Any,
+    companies: tuple[str, ...],
+    countries: tuple[str | None, ...],
+    received_at: dt.datetime | None,
+    *,
+    task_no: int | None = None,
+    title: str | None = None,
+) -> HeldAnswer:
+    return HeldAnswer(
+        batch_no=row.batch_no,
+        task_no=task_no,
+        vendor_batch_id=row.vendor_batch_id,
+        vendor_task_id=row.vendor_task_id,
+        input_file=row.partition_key,
+        title=title,
+        companies=companies,
+        countries=countries,
+        asked_at=row.submitted_at or row.intent_at,
+        received_at=received_at,
+        raw=zlib.decompress(row.raw),
+    )
 
 
 def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: Collection[str]) -> None:

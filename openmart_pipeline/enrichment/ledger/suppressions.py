@@ -138,15 +138,22 @@ def keepable(suppression_list: SuppressionList) -> Keepable:
     def asked(connection: sa.Connection) -> Kept:
         listed = suppression_list.current(connection)
         if not listed:
-            return lambda raw, _tracking_id: raw
+            return lambda raw, _batch_no, _tracking_id: raw
 
-        def kept(raw: bytes, tracking_id: str | None) -> bytes:
-            country = connection.execute(
-                sa.select(questions.c.country)
-                .join(tasks, tasks.c.question_id == questions.c.question_id)
-                .where(tasks.c.tracking_id == tracking_id)
-            ).scalar()
-            return listed.without_suppressed(raw, country)
+        def kept(raw: bytes, batch_no: int, tracking_id: str | None) -> bytes:
+            of_batch = (
+                sa.select(tasks.c.tracking_id, questions.c.domain, questions.c.country)
+                .join(questions, questions.c.question_id == tasks.c.question_id)
+                .where(tasks.c.batch_no == batch_no)
+            )
+            # Which question an answer without one of our tracking ids belongs to may be any of its batch.
+            asked = (
+                connection.execute(of_batch.where(tasks.c.tracking_id == tracking_id)).all()
+                or connection.execute(of_batch).all()
+            )
+            return listed.without_suppressed(
+                raw, companies={row.domain for row in asked}, countries={row.country for row in asked}
+            )
 
         return kept
 

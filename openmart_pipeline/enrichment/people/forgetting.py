@@ -14,8 +14,11 @@ from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer
 from openmart_pipeline.enrichment.people import erasing, holdings
+from openmart_pipeline.enrichment.people.holdings import Holdings
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
+from openmart_pipeline.enrichment.people.names import words_of
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 _DENIABLE = {Kind.EMAIL: DenyKind.EMAIL, Kind.PHONE: DenyKind.PHONE}  # (API section 6)
 
@@ -33,6 +36,7 @@ class Forgotten:
     suppressed: dict[str, int]  # new entries of the list, by kind
     told_vendor: dict[str, int]  # deny rules pushed, by kind
     shared: dict[str, int]  # identifiers left alone, since they are somebody else's too
+    by_name: int  # entries of the same name at the same company that nothing else leads to: left alone
     files_loaded_anew: list[str] = field(default_factory=list)
     copies_removed: int = 0
     still_naming: list[str] = field(default_factory=list)  # the user's own files: for the user to mend
@@ -88,12 +92,15 @@ def forget(
     *,
     who: str,
     why: str,
+    include: Collection[Identifier] = (),
+    only: str | None = None,
+    on_found: Callable[[Holdings], None] = lambda _found: None,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> Forgotten:
     """Remove a person from everything that is kept, and keep them out of everything that comes.
 
-    Everything else that the person is reached by, as found in the answers, is suppressed too, unless somebody else
-    is reached by it as well. May be repeated at any time; after a kill it must be.
+    Everything that leads to the person is suppressed too, as far as it leads to nobody else (see `following`). May be
+    repeated at any time; after a kill it must be.
 
     Args:
         work: where.
@@ -101,17 +108,27 @@ def forget(
         identifiers: of one person; a domain belongs to `suppress`.
         who: acts, for the history.
         why: a reference, for the history; it must not name the person.
+        include: identifiers that are the person's, whoever else is found by them.
+        only: the person's name: entries of another name are somebody else's.
+        on_found: sees what would be removed before anything is changed; it may raise, and then nothing is.
         on_step: hears the name of each step once it is done.
 
     Raises:
-        NotForgotten: the vendor could not be told, or `why` names the person; nothing was changed.
+        NobodyNamed: a domain was given; nothing was changed.
+        NotForgotten: the identifiers lead to several people, the vendor could not be told, or `why` names the person;
+            nothing was changed.
         ErasureUnfinished: another process was in the way of writing over the ledger's old pages.
 
     """
-    if any(identifier.kind is Kind.DOMAIN for identifier in identifiers):
-        raise NotForgotten("A domain is a company, not a person: keep it out with `openmart-pipeline suppress`.")
-    _refuse_person_in(why, identifiers)
-    held = holdings.find(work, identifiers)
+    _refuse_person_in(why, [*identifiers, *include])
+    held = holdings.find(work, identifiers, include=include, only=only)
+    on_found(held)
+    _refuse_person_in(why, held.identifiers, held.followed.names)
+    if several := held.followed.must_choose:
+        raise NotForgotten(
+            f"{plural(len(several), 'identifier')} of those given leads to several people. Nothing was changed. Say "
+            "whose entries are meant: --only NAME; or that it is the person's alone: --include, and the identifier."
+        )
     told = tell_vendor(client, held.identifiers)
     on_step("vendor told")
     with work.ledger.write() as connection:
@@ -131,12 +148,12 @@ def forget(
     listed = work.suppressions.current()
 
     def clean(answer: HeldAnswer) -> bytes:
-        return listed.without_suppressed(answer.raw, answer.country)
+        return listed.without_suppressed(answer.raw, companies=answer.companies, countries=answer.countries)
 
     answers = erasure.clean_answers(work.ledger, clean)
     on_step("answers cleaned")
     finished = erasing.finish(work, run_id="forget", on_step=on_step)
-    removed = _remove_old_copies(work, held.stored_copies)
+    removed = _remove_old_copies(work)
     on_step("done")
     return Forgotten(
         answers=answers,
@@ -144,6 +161,7 @@ def forget(
         suppressed=_by_kind(held.identifiers),
         told_vendor=told,
         shared={str(kind): count for kind, count in held.shared.items()},
+        by_name=len(held.followed.by_name),
         files_loaded_anew=finished.loaded,
         copies_removed=removed,
         still_naming=held.input_files,
@@ -181,9 +199,13 @@ def tell_vendor(
     return told
 
 
-def _refuse_person_in(why: str, identifiers: Collection[Identifier]) -> None:
-    if any(True for _ in identifiers_in_text(why)) or any(
-        identifier.value in why.lower() for identifier in identifiers
+def _refuse_person_in(why: str, identifiers: Collection[Identifier], names: Collection[str] = ()) -> None:
+    words = words_of(why)
+    named = [identifier.value.rpartition(" at ")[0] for identifier in identifiers if identifier.kind is Kind.NAME]
+    if (
+        any(True for _ in identifiers_in_text(why))
+        or any(identifier.value in why.lower() for identifier in identifiers)
+        or any(words_of(name) and words_of(name) <= words for name in (*names, *named))
     ):
         raise NotForgotten("The reason is kept in the history: give a reference, such as a ticket, not the person.")
 
@@ -196,10 +218,18 @@ def _files_of(held: holdings.Holdings) -> set[str]:
     return {row["input_file"] for row in held.contacts} | {row.input_file for row in held.rows}
 
 
-def _remove_old_copies(work: Workplace, naming: Collection[str]) -> int:
-    """Remove the stored copies that name the person and that no file's plan was made from."""
+def _remove_old_copies(work: Workplace) -> int:
+    """Remove the stored copies that no file's plan was made from and that name anybody on the list.
+
+    By the list, not by what was found now: after a kill less may be found than the first call put on it.
+    """
     in_use = holdings.copies_in_use(work)
-    old = [sha256 for sha256 in naming if sha256 not in in_use]
-    for sha256 in old:
-        (work.data.files / sha256).unlink(missing_ok=True)
+    listed = work.suppressions.current()
+    old = [
+        path
+        for path in sorted(work.data.files.glob("*"))
+        if path.is_file() and path.name not in in_use and holdings.names_any(path, listed.has)
+    ]
+    for path in old:
+        path.unlink(missing_ok=True)
     return len(old)

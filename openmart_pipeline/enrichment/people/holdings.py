@@ -7,8 +7,8 @@ import gzip
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,13 @@ import pyarrow.parquet as pq
 
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer, held_answers
-from openmart_pipeline.enrichment.people.contacts import Contact
-from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, identifiers_of
-from openmart_pipeline.enrichment.people.suppression import contacts_of_item
+from openmart_pipeline.enrichment.people.entries import Entries, Entry, Searched, contact_rows, identifiers_of_row
+from openmart_pipeline.enrichment.people.following import Followed, follow
+from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, name_at
+from openmart_pipeline.enrichment.people.needles import Needles, words_and_digits
 from openmart_pipeline.enrichment.steps import Workplace
 
 _MEMBER_BYTES = 64 << 20  # of a compressed file in memory at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerNaming:
-    """One entry of a raw answer that describes the person."""
-
-    batch_no: int
-    task_no: int | None  # None where the answer names no task of ours
-    vendor_task_id: str | None
-    asked_about: str | None
-    item: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,92 +38,93 @@ class RowNaming:
 class Holdings:
     """Everything that is held on somebody."""
 
-    answers: list[AnswerNaming] = field(default_factory=list)
+    followed: Followed
+    searched: Searched
+    mentions: list[HeldAnswer] = field(default_factory=list)  # about others, and their text names the person
     contacts: list[dict[str, Any]] = field(default_factory=list)
     rows: list[RowNaming] = field(default_factory=list)
     input_files: list[str] = field(default_factory=list)  # in the input folder, which is the user's
     stored_copies: list[str] = field(default_factory=list)  # hashes, newest and earlier versions
-    suppressed: list[Kind] = field(default_factory=list)  # which of the given identifiers are on the list
-    identifiers: set[Identifier] = field(default_factory=set)  # the given ones, and all others of the same person
-    shared: Counter[Kind] = field(default_factory=Counter)  # others that belong to somebody else too: not counted in
+    suppressed: list[Kind] = field(default_factory=list)  # which of the identifiers are on the list
+    files_searched: int = 0
+    copies_searched: int = 0
 
     def __bool__(self) -> bool:
         """Whether anything is held at all."""
-        return bool(self.answers or self.contacts or self.rows or self.input_files or self.stored_copies)
+        return bool(
+            self.answers or self.mentions or self.contacts or self.rows or self.input_files or self.stored_copies
+        )
+
+    @property
+    def answers(self) -> list[Entry]:
+        """The entries of raw answers that describe the person."""
+        return [entry for entry in self.followed.entries.values() if entry.answer is not None]
+
+    @property
+    def identifiers(self) -> set[Identifier]:
+        """The given ones, and all others that are the same person's alone."""
+        return self.followed.identifiers
+
+    @property
+    def shared(self) -> Counter[Kind]:
+        """How many identifiers were left alone, since somebody else is found by them too."""
+        return Counter(identifier.kind for identifier in self.followed.shared)
 
 
-def find(work: Workplace, given: Collection[Identifier]) -> Holdings:
-    """Look for a person by any of these identifiers in everything that is kept."""
-    wanted = frozenset(given)
-    found = Holdings(identifiers=set(wanted))
-    names: set[str] = set()
-    for answer, item, contact in _people(work):
-        mine = identifiers_of(contact)
-        if mine & wanted:
-            found.answers.append(_naming(answer, item))
-            found.identifiers |= mine
-            names.add((contact.full_name or "").casefold())
-    _leave_out_shared(work, found, wanted, names)
+class NobodyNamed(Exception):
+    """What was given is no person; the sentence says what to do instead."""
+
+
+def find(
+    work: Workplace, given: Collection[Identifier], *, include: Collection[Identifier] = (), only: str | None = None
+) -> Holdings:
+    """Look for a person in everything that is kept, by these identifiers and all that they lead to.
+
+    Args:
+        work: where.
+        given: identifiers of one person.
+        include: identifiers that are theirs, whoever else is found by them.
+        only: their name: entries of another name are somebody else's.
+
+    Raises:
+        NobodyNamed: a domain was given.
+
+    """
+    if any(identifier.kind is Kind.DOMAIN for identifier in (*given, *include)):
+        raise NobodyNamed("A domain is a company, not a person: keep it out with `openmart-pipeline suppress`.")
+    entries = Entries(work)
+    followed = follow(given, entries.having, include=include, only=only)
+    found = Holdings(followed=followed, searched=entries.searched)
+    mine = followed.identifiers
+    found.mentions = list(_mentions(work, followed))
     listed = work.suppressions.current()
-    found.suppressed = sorted({identifier.kind for identifier in wanted if listed.has(identifier)})
-    found.contacts = [row for row in _contact_rows(work) if _identifiers_of_row(row) & found.identifiers]
-    found.rows = list(_rows_naming(work, found.identifiers))
-    found.input_files = [work.data.key(path) for path in work.data.listed() if names_any(path, found.identifiers)]
-    copies = sorted(work.data.files.glob("*")) if work.data.files.is_dir() else []
-    found.stored_copies = [path.name for path in copies if path.is_file() and names_any(path, found.identifiers)]
+    found.suppressed = sorted({identifier.kind for identifier in mine if listed.has(identifier)})
+    found.contacts = [row for row in contact_rows(work, mine) if not mine.isdisjoint(_all_of(row))]
+    found.rows = list(_rows_naming(work, mine))
+    files = list(work.data.listed())
+    found.input_files = [work.data.key(path) for path in files if names_any(path, mine.__contains__)]
+    copies = sorted(path for path in work.data.files.glob("*") if path.is_file())
+    found.stored_copies = [path.name for path in copies if names_any(path, mine.__contains__)]
+    found.files_searched, found.copies_searched = len(files), len(copies)
     return found
 
 
-def _people(work: Workplace) -> Iterator[tuple[HeldAnswer, dict[str, Any], Contact]]:
+def _mentions(work: Workplace, followed: Followed) -> Iterator[HeldAnswer]:
+    """Yield the answers that describe somebody else, or can't be read, and name the person in some text."""
+    described = {
+        (entry.answer.batch_no, entry.answer.vendor_task_id) for entry in followed.entries.values() if entry.answer
+    }
+    needles = Needles(identifier for identifier in followed.identifiers if identifier.kind is not Kind.NAME)
     for answer in held_answers(work.ledger):
-        try:
-            document = json.loads(answer.raw)
-        except (ValueError, RecursionError):
-            continue
-        data = document.get("data") if isinstance(document, dict) else None
-        for item in data if isinstance(data, list) else [data]:
-            if isinstance(item, dict):
-                for contact in contacts_of_item(item, answer.country):
-                    yield answer, item, contact
+        if needles.may_be_in(answer.raw) and (answer.batch_no, answer.vendor_task_id) not in described:
+            text = answer.raw.decode("utf-8", "replace")
+            if any(identifier in followed.identifiers for identifier, _ in identifiers_in_text(text)):
+                yield replace(answer, raw=b"")
 
 
-def _naming(answer: HeldAnswer, item: dict[str, Any]) -> AnswerNaming:
-    return AnswerNaming(
-        batch_no=answer.batch_no,
-        task_no=answer.task_no,
-        vendor_task_id=answer.vendor_task_id,
-        asked_about=" ".join(filter(None, (answer.domain, answer.title))) or None,
-        item=item,
-    )
-
-
-def _leave_out_shared(work: Workplace, found: Holdings, wanted: frozenset[Identifier], names: set[str]) -> None:
-    """Take out what somebody of another name is reached by too: a switchboard is no person."""
-    others = found.identifiers - wanted
-    if not others:
-        return
-    for _answer, _item, contact in _people(work):
-        mine = identifiers_of(contact)
-        if not mine & wanted and (contact.full_name or "").casefold() not in names:
-            for identifier in mine & others:
-                found.identifiers.discard(identifier)
-                found.shared[identifier.kind] += 1
-                others -= {identifier}
-
-
-def _contact_rows(work: Workplace) -> Iterator[dict[str, Any]]:
-    columns = (
-        "contact_id", "input_file", "source_rows", "company_domain", "requested_title", "full_name", "title", "email",
-        "phones", "linkedin_url", "task_no", "fetched_at",
-    )  # fmt: skip
-    for row in work.warehouse.query(f"SELECT {', '.join(columns)} FROM contacts ORDER BY input_file, contact_id"):  # noqa: S608  our columns
-        yield dict(zip(columns, row, strict=True))
-
-
-def _identifiers_of_row(row: dict[str, Any]) -> set[Identifier]:
-    found = {Identifier(Kind.PHONE, phone["e164"]) for phone in row["phones"] or () if phone["e164"]}
-    found |= {Identifier(Kind.EMAIL, row["email"])} if row["email"] else set()
-    return found | ({Identifier(Kind.LINKEDIN, row["linkedin_url"])} if row["linkedin_url"] else set())
+def _all_of(row: dict[str, Any]) -> frozenset[Identifier]:
+    name = name_at(row["full_name"], row["company_domain"])
+    return identifiers_of_row(row) | ({name} if name else set())
 
 
 _TEXT_CELLS = """
@@ -144,7 +135,10 @@ SELECT input_file, source_row, cells.column, cells.text FROM (
     FROM companies
     UNION ALL
     SELECT input_file, source_row, {'column': 'row', 'text': "row"} AS cells FROM rejected_rows
-) WHERE regexp_matches(cells.text, '@|\\+[0-9]|(?i:linkedin\\.com)')
+) WHERE len(list_filter($words::VARCHAR[], lambda word: contains(lower(cells.text), word))) > 0
+   OR len(list_filter($digits::VARCHAR[],
+                      lambda last: contains(regexp_replace(cells.text, '[^0-9]', '', 'g'), last))) > 0
+   OR regexp_matches(cells.text, '(?i)linkedin\\.com\\S*%')
 ORDER BY input_file, source_row
 """
 
@@ -172,21 +166,27 @@ _LAST_DIGITS = 7  # of a number, however it is written: a file too many is loade
 
 def files_holding(work: Workplace, identifiers: Collection[Identifier]) -> list[str]:
     """Return the files whose loaded rows, answers or contacts may name somebody by one of these, or a company."""
-    words = [i.value.rpartition("/")[2].lower() for i in identifiers if i.kind is not Kind.PHONE]
+    after = {Kind.NAME: " at ", Kind.LINKEDIN: "/"}  # of a name at a company the company is looked for
+    words = [
+        i.value.rpartition(after[i.kind])[2].lower() if i.kind in after else i.value
+        for i in identifiers
+        if i.kind is not Kind.PHONE
+    ]
     numbers = [i.value[-_LAST_DIGITS:] for i in identifiers if i.kind is Kind.PHONE]
     found = work.warehouse.query(_MAY_HOLD, {"words": words, "numbers": numbers})
     return [input_file for (input_file,) in found]
 
 
 def _rows_naming(work: Workplace, wanted: set[Identifier]) -> Iterator[RowNaming]:
-    for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS):
+    words, digits = words_and_digits(wanted)
+    for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS, {"words": words, "digits": digits}):
         if any(identifier in wanted for identifier, _ in identifiers_in_text(text)):
             yield RowNaming(input_file=input_file, source_row=source_row, column=column)
 
 
-def names_any(path: Path, wanted: Collection[Identifier]) -> bool:
-    """Whether a company file, in any format and encoding that we read, names somebody by one of these."""
-    return any(identifier in wanted for text in _texts(path) for identifier, _ in identifiers_in_text(text))
+def names_any(path: Path, is_wanted: Callable[[Identifier], bool]) -> bool:
+    """Whether a company file, in any format and encoding that we read, names somebody who is wanted."""
+    return any(is_wanted(identifier) for text in _texts(path) for identifier, _ in identifiers_in_text(text))
 
 
 def _texts(path: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""What a person or a company is recognised by: e-mail address, phone number, LinkedIn page, domain, in one form each.
+"""What a person or a company is recognised by: e-mail address, phone number, LinkedIn page, name at a company, domain.
 
-Lives here: reading them from what somebody types, from a contact and out of running text. No storage, no lists.
-Imports `contacts`, `contact_fields`, `domains`.
+Lives here: reading them from what somebody types, from a contact and out of running text, in one form each. No storage,
+no lists.
 """
 
 import re
@@ -13,6 +13,7 @@ from openmart_pipeline.enrichment.intake.domains import normalise_domain
 from openmart_pipeline.enrichment.intake.platforms import PlatformList
 from openmart_pipeline.enrichment.people.contact_fields import normal_email, normal_linkedin, normal_phone
 from openmart_pipeline.enrichment.people.contacts import Contact
+from openmart_pipeline.enrichment.people.names import words_of
 from openmart_pipeline.enrichment.refusals import Rejected
 
 
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     LINKEDIN = "linkedin"
+    NAME = "name"  # at a company: for entries that nothing better leads to
     DOMAIN = "domain"
 
 
@@ -33,8 +35,14 @@ class Identifier:
     value: str
 
 
+def name_at(name: str | None, company: str) -> Identifier | None:
+    """Return the identifier of everybody of that name at the company; None without a name."""
+    words = words_of(name)
+    return Identifier(Kind.NAME, f"{' '.join(sorted(words))} at {company}") if words else None
+
+
 def identifier_of(text: str) -> Identifier:
-    """Return what the text names: an address, a page, a number with country code, else a domain.
+    """Return what the text names: an address, a page, a number with country code, `NAME at DOMAIN`, else a domain.
 
     Raises:
         ValueError: none of them; the sentence says what to write, without repeating what was written.
@@ -56,12 +64,14 @@ def identifier_of(text: str) -> Identifier:
         if phone is None:
             raise ValueError("A phone number needs its country code: write it as +12015550123.")
         return Identifier(Kind.PHONE, phone)
-    domain = normalise_domain(cleaned, platforms=PlatformList.bundled())
+    name, _, company = cleaned.rpartition(" at ")
+    domain = normalise_domain(company, platforms=PlatformList.bundled())
     if isinstance(domain, Rejected):
         raise ValueError(  # noqa: TRY004  it is the text that is wrong, not its type
-            "Write an e-mail address, a phone number with country code, a LinkedIn page or a domain."
+            "Write an e-mail address, a phone number with country code, a LinkedIn page, a domain, or a name as in "
+            '"Jane Doe at acme.com".'
         )
-    return Identifier(Kind.DOMAIN, domain)
+    return name_at(name, domain) or Identifier(Kind.DOMAIN, domain)
 
 
 def identifiers_of(contact: Contact) -> frozenset[Identifier]:

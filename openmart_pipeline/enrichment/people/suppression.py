@@ -6,11 +6,17 @@ Imports `contacts`, `identifiers` and the parser in `api.models`.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from openmart_pipeline.api.models import JsonValue, read_people
 from openmart_pipeline.enrichment.people.contacts import Contact, contact_of
-from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, identifiers_of
+from openmart_pipeline.enrichment.people.identifiers import (
+    Identifier,
+    Kind,
+    identifiers_in_text,
+    identifiers_of,
+    name_at,
+)
 
 REMOVED = "[removed]"  # what stands in a text where an identifier was
 REMOVED_PEOPLE = "people_removed_on_request"  # key in a raw answer: how many
@@ -44,18 +50,22 @@ class Suppression:
         labels = domain.split(".")
         return any(self.has(Identifier(Kind.DOMAIN, ".".join(labels[n:]))) for n in range(len(labels) - 1))
 
-    def covers(self, contact: Contact) -> bool:
-        """Whether the contact is on the list by any address, number or page, or by the domain of its address."""
+    def covers(self, contact: Contact, companies: Collection[str]) -> bool:
+        """Whether the contact is on the list: by address, number or page, by name at the company, or by its domain."""
         if not self._hashes:
             return False
-        return any(map(self.has, identifiers_of(contact))) or (
-            contact.email_domain is not None and self.covers_domain(contact.email_domain)
+        named = (name_at(contact.full_name, company) for company in companies)
+        return (
+            any(map(self.has, identifiers_of(contact)))
+            or any(name is not None and self.has(name) for name in named)
+            or (contact.email_domain is not None and self.covers_domain(contact.email_domain))
         )
 
-    def without_suppressed(self, raw: bytes, country: str | None) -> bytes:
+    def without_suppressed(self, raw: bytes, *, companies: Collection[str], countries: Collection[str | None]) -> bytes:
         """Return the answer without the people on the list, and without their traces anywhere in it.
 
-        The same bytes where there are none. `country` reads phone numbers without a country code.
+        The same bytes where there are none. An answer to one question has one company and one country, which reads
+        phone numbers without a country code. One that can't be assigned has those of every question of its batch.
         """
         if not self._hashes:
             return raw
@@ -64,7 +74,7 @@ class Suppression:
         except (ValueError, RecursionError):
             text = raw.decode("utf-8", "surrogateescape")
             return self.without_traces(text).encode("utf-8", "surrogateescape")
-        cleaned = self._without_people(document, country)
+        cleaned = self._without_people(document, companies, countries)
         cleaned = self._without_traces_in(cleaned)
         return raw if cleaned == document else json.dumps(cleaned).encode()
 
@@ -77,20 +87,24 @@ class Suppression:
                 text = text.replace(written, REMOVED)
         return text
 
-    def _without_people(self, document: JsonValue, country: str | None) -> JsonValue:
+    def _without_people(
+        self, document: JsonValue, companies: Collection[str], countries: Collection[str | None]
+    ) -> JsonValue:
         if not isinstance(document, dict):
             return document
         data = document.get("data")
         items = data if isinstance(data, list) else [data]
-        kept = [item for item in items if not self._is_covered(item, country)]
+        kept = [item for item in items if not self._is_covered(item, companies, countries)]
         if len(kept) == len(items):
             return document
         before = document.get(REMOVED_PEOPLE)
         removed = len(items) - len(kept) + (before if isinstance(before, int) else 0)
         return {**document, "data": kept, REMOVED_PEOPLE: removed}
 
-    def _is_covered(self, item: JsonValue, country: str | None) -> bool:
-        return any(self.covers(contact) for contact in contacts_of_item(item, country))
+    def _is_covered(self, item: JsonValue, companies: Collection[str], countries: Collection[str | None]) -> bool:
+        return any(
+            self.covers(contact, companies) for country in countries for contact in contacts_of_item(item, country)
+        )
 
     def _without_traces_in(self, value: JsonValue) -> JsonValue:
         match value:

@@ -90,7 +90,7 @@ def _chunks(answers: Iterable[Sequence[Answer]]) -> Iterator[list[Answer]]:
 def _without_suppressed(answer: Answer, suppression: Suppression) -> Answer:
     if answer.raw is None or not suppression:
         return answer
-    raw = suppression.without_suppressed(answer.raw, answer.country)
+    raw = suppression.without_suppressed(answer.raw, companies=(answer.domain,), countries=(answer.country,))
     return answer if raw is answer.raw else replace(answer, raw=raw)
 
 

@@ -1,0 +1,126 @@
+"""`subject`: all that is held on one person, as JSON or as a letter to them.
+
+Lives here: the options, and where the answer is written. What it says is made in `people.access`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.found import choices, identifiers_of, included, show_doubts, who_is_meant
+from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.enrichment.people import holdings
+from openmart_pipeline.enrichment.people.access import Basis, as_json, as_letter
+from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed
+from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.settings import Settings, read_settings
+
+JSON, LETTER = "json", "letter"
+
+
+@click.command()
+@who_is_meant
+@choices
+@click.option(
+    "--format", "form", type=click.Choice([JSON, LETTER]), default=JSON, show_default=True, help="letter: Markdown."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it to this new file, which only you may read, instead of stdout.",
+)
+@click.pass_obj
+def subject(
+    environment: Mapping[str, str],
+    who: tuple[str, ...],
+    *,
+    include: tuple[str, ...],
+    only: str | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Show all that is held on one person, for their request for access: JSON, or a letter to them.
+
+    WHO are e-mail addresses, phone numbers with country code, LinkedIn pages of one person, or "NAME at DOMAIN";
+    without any they are read from stdin. All that leads to the person is followed; what somebody else is found by too
+    is said on stderr, with the options that settle it. Changes nothing.
+    """
+    given, theirs = identifiers_of(who), included(include)
+    with plain_sentences():
+        _refuse_without_ledger(read_settings(environment))
+        try:
+            with workplace(environment) as (settings, work):
+                found = holdings.find(work, given, include=theirs, only=only)
+                show_doubts(found, remarks())
+                _refuse_several(found)
+                basis = Basis(purpose=settings.purpose, recipients=settings.recipients, retention=settings.retention)
+                text = (
+                    as_letter(work, found, basis)
+                    if form == LETTER
+                    else json.dumps(as_json(work, found, basis), indent=2, ensure_ascii=False, default=str) + "\n"
+                )
+        except NobodyNamed as error:
+            raise Refusal(str(error)) from error
+        _write(text, output)
+    _remark(settings, found)
+
+
+def _refuse_without_ledger(settings: Settings) -> None:
+    """Raise where there is nothing to search: an empty answer would be a false one."""
+    path = Path(settings.ledger_url.removeprefix("sqlite:///"))
+    if not path.is_file():
+        raise Refusal(
+            f"There is no ledger at {path}, so nothing was searched and nothing is known about anybody. Set "
+            "OPENMART_DATA_DIR to the data folder, or OPENMART_LEDGER_URL to the ledger."
+        )
+
+
+def _refuse_several(found: Holdings) -> None:
+    if several := found.followed.must_choose:
+        raise Refusal(
+            f"{plural(len(several), 'identifier')} of those given leads to several people, so nothing is shown. Say "
+            "whose entries are meant: --only NAME; or that it is the person's alone: --include, and the identifier.",
+            Exit.UNDECIDED,
+        )
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError as error:
+        raise Refusal(f"{output} is there already, and was not written over. Give --output a new name.") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _remark(settings: Settings, found: Holdings) -> None:
+    """Say where was searched, and what the answer lacks."""
+    say = remarks().print
+    searched = found.searched
+    where = harmless(
+        f"Searched in {settings.data_dir}: {plural(searched.answers, 'answer')}, "
+        f"{plural(searched.contacts, 'contact')}, {plural(found.files_searched, 'company file')}, "
+        f"{plural(found.copies_searched, 'stored copy', 'stored copies')}."
+    )
+    if not found:
+        say("Nothing is held on this person." + (" They are on the suppression list." if found.suppressed else ""))
+    say(where)
+    unset = [
+        name
+        for name, value in (
+            ("OPENMART_PURPOSE", settings.purpose),
+            ("OPENMART_RECIPIENTS", settings.recipients),
+            ("OPENMART_RETENTION", settings.retention),
+        )
+        if value is None
+    ]
+    if unset:
+        say(f"Not said, since not set: {', '.join(unset)}. A request for access asks for it.")
