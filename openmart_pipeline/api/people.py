@@ -7,8 +7,11 @@ Imports `wire` only.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from openmart_pipeline.api.wire import JsonValue, parsed, parsed_if_damaged, text_of
+from openmart_pipeline.api.wire import JsonValue, parsed_with_damage, text_of
 
+MAX_PEOPLE = 1_000  # read of one answer, which is asked for 8 at most; further ones stay in the raw answer
+MAX_PHONES = 50  # read of one person
+MAX_TEXT = 1_000  # characters of a field; a name or a title of megabytes would be in every copy of the tables
 _ODDITIES_LIMIT = 20  # enough to see the pattern; a list of a million non-objects must not become a report
 
 
@@ -37,10 +40,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleRead:
-    """The people of one answer, and short descriptions of what in it could not be read as documented."""
+    """The people of one answer, and short descriptions of what in it could not be read as documented.
+
+    `failure` says why an answer is not "nobody was found", though nobody can be read in it.
+    """
 
     people: tuple[Person, ...] = ()
     oddities: tuple[str, ...] = ()
+    failure: str | None = None
 
 
 @dataclass(slots=True)
@@ -67,22 +74,46 @@ def read_people(raw: bytes) -> PeopleRead:
     documented ones are expected and not reported.
     """
     oddities = _Oddities()
-    people = tuple(_people(_document(raw, oddities), oddities))
-    return PeopleRead(people=people, oddities=oddities.report())
+    document = _document(raw, oddities)
+    people = tuple(_people(document, oddities))
+    return PeopleRead(people=people, oddities=oddities.report(), failure=None if people else _failure(document))
 
 
 def _document(raw: bytes, oddities: _Oddities) -> JsonValue:
     try:
-        return parsed(raw)
-    except ValueError:
-        pass
-    try:
-        document = parsed_if_damaged(raw)
+        document, damage = parsed_with_damage(raw)
     except ValueError:
         oddities.note("answer", "not JSON")
         return None
-    oddities.note("answer", "not valid UTF-8, damaged characters replaced")
+    for what in damage:
+        oddities.note("answer", what)
     return document
+
+
+def _failure(document: JsonValue) -> str | None:
+    """Say why an answer in which nobody can be read does not mean that nobody was found.
+
+    Documented for that are `[]` and null. An error in place of people must not count as an answer.
+    """
+    if not isinstance(document, dict):
+        return "the answer is no JSON object"
+    data = document.get("data")
+    if data in (None, [], {}):
+        return "the answer names an error" if document.get("error") else None
+    if isinstance(data, dict) and _is_error(data):
+        return "data is an error object"
+    if isinstance(data, dict | list):
+        return "nobody can be read in data, which is not empty"
+    return f"data is {_shape(data)}"
+
+
+def _is_error(item: dict[str, JsonValue]) -> bool:
+    """Whether an object tells of an error and describes nobody; `title` alone is in descriptions of errors too."""
+    return any(item.get(name) for name in _ERROR_KEYS) and not any(item.get(name) for name in _PERSON_KEYS)
+
+
+_ERROR_KEYS = ("error", "errors", "detail", "message")
+_PERSON_KEYS = ("first_name", "last_name", "full_name", "email", "phones", "linkedin_url")
 
 
 def _people(document: JsonValue, oddities: _Oddities) -> Iterator[Person]:
@@ -99,16 +130,25 @@ def _people(document: JsonValue, oddities: _Oddities) -> Iterator[Person]:
     if not isinstance(data, list):
         oddities.note("data", f"{_shape(data)} instead of a list")
         return
-    for position, item in enumerate(data):
-        where = f"data[{position}]"
-        if not isinstance(item, dict):
-            oddities.note(where, f"{_shape(item)} instead of an object")
-            continue
-        person = _person(item, where, oddities)
-        if person == _NOBODY:
-            oddities.note(where, "nothing readable about a person")
-        else:
+    if len(data) > MAX_PEOPLE:
+        oddities.note("data", f"more than {MAX_PEOPLE:,} entries, the others left out")
+    for position, item in enumerate(data[:MAX_PEOPLE]):
+        if person := _entry(item, f"data[{position}]", oddities):
             yield person
+
+
+def _entry(item: JsonValue, where: str, oddities: _Oddities) -> Person | None:
+    if not isinstance(item, dict):
+        oddities.note(where, f"{_shape(item)} instead of an object")
+        return None
+    if _is_error(item):
+        oddities.note(where, "an error instead of a person")
+        return None
+    person = _person(item, where, oddities)
+    if person == _NOBODY:
+        oddities.note(where, "nothing readable about a person")
+        return None
+    return person
 
 
 _NOBODY = Person()
@@ -131,7 +171,7 @@ def _person(item: dict[str, JsonValue], where: str, oddities: _Oddities) -> Pers
 def _email(value: JsonValue, where: str, oddities: _Oddities) -> tuple[str | None, bool | None]:
     if isinstance(value, str):
         oddities.note(where, "text instead of an object")
-        return text_of(value), None
+        return _cut(text_of(value), where, oddities), None
     if isinstance(value, dict):
         return _text(value, "email", where, oddities), _flag(value, "verified", where, oddities)
     if value is not None:
@@ -145,7 +185,9 @@ def _phones(value: JsonValue, where: str, oddities: _Oddities) -> Iterator[Phone
     if not isinstance(value, list):
         oddities.note(where, f"{_shape(value)} instead of a list")
         value = [value]
-    for position, item in enumerate(value):
+    if len(value) > MAX_PHONES:
+        oddities.note(where, f"more than {MAX_PHONES} entries, the others left out")
+    for position, item in enumerate(value[:MAX_PHONES]):
         place = f"{where}[{position}]"
         if isinstance(item, dict):
             if number := _text(item, "phone_number", place, oddities):
@@ -156,7 +198,7 @@ def _phones(value: JsonValue, where: str, oddities: _Oddities) -> Iterator[Phone
                 )
             continue
         oddities.note(place, f"{_shape(item)} instead of an object")
-        if number := text_of(item):
+        if number := _cut(text_of(item), place, oddities):
             yield Phone(number=number)
 
 
@@ -167,7 +209,14 @@ def _text(item: dict[str, JsonValue], key: str, where: str, oddities: _Oddities)
         oddities.note(f"{where}.{key}", f"{_shape(value)} instead of text")
     elif isinstance(value, str) and text is not None and text != value:
         oddities.note(f"{where}.{key}", "characters no store accepts, replaced")
-    return text
+    return _cut(text, f"{where}.{key}", oddities)
+
+
+def _cut(text: str | None, where: str, oddities: _Oddities) -> str | None:
+    if text is None or len(text) <= MAX_TEXT:
+        return text
+    oddities.note(where, f"more than {MAX_TEXT:,} characters, the rest left out")
+    return text[:MAX_TEXT]
 
 
 def _flag(item: dict[str, JsonValue], key: str, where: str, oddities: _Oddities) -> bool | None:

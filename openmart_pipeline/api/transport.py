@@ -6,10 +6,12 @@ Imports `addresses`, `connections`, `server_time` and `wire`.
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -22,10 +24,15 @@ from openmart_pipeline.api.connections import (
     tls_context,
     what_broke,
 )
+from openmart_pipeline.api.decoding import Decoder, UndecodableError
 from openmart_pipeline.api.server_time import ServerTime
 from openmart_pipeline.api.wire import object_of, one_line, parsed_if_damaged, text_of
 
-MAX_ANSWER_BYTES = 64 * 2**20  # answers of 10 MB occur; beyond this one answer could exhaust the machine
+MAX_ANSWER_BYTES = 64 * 2**20  # decoded; answers of 10 MB occur, beyond this one answer could exhaust the machine
+LARGE_ANSWER_BYTES = 2**20  # an answer that grows beyond this takes one of few places: the others wait with theirs
+LARGE_ANSWERS_AT_ONCE = 3
+MAX_SUBMIT_ANSWER_BYTES = 2**20  # the documented one has 200 bytes; what comes beyond is not read
+_UNDECODED_KEPT = 2_000  # bytes of an answer in a refused encoding, for the evidence: enough for an id
 _USER_AGENT = "openmart-pipeline"
 _KEY = re.compile("[!-~]+")  # what a header can carry; anything else would surface in an error that quotes it
 _JSON = (("Content-Type", "application/json"),)
@@ -98,6 +105,7 @@ class Transport:
         )
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls_context(self.base_url)
+        self._large: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         keep_headers_out_of_logs()
 
     def open_shared(self, *, connections: int) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -113,8 +121,10 @@ class Transport:
         path: str,
         answer: Answer,
         body: OutgoingBody | bytes | None = None,
+        *,
+        limit: int = MAX_ANSWER_BYTES,
     ) -> None:
-        """Send one request, once, and fill `answer` as its parts arrive.
+        """Send one request, once, and fill `answer` as its parts arrive, up to `limit` decoded bytes.
 
         Raises:
             BrokenExchange: the connection failed or broke, or what came is no HTTP, or too long.
@@ -124,22 +134,48 @@ class Transport:
             request = self._request(method, path, answer, body)
             response = await client.send(request, stream=True)
             try:
-                async for chunk in response.aiter_bytes():
-                    answer.body += chunk
-                    if len(answer.body) > MAX_ANSWER_BYTES:
-                        break
+                await self._read_body(response, answer, limit)
             finally:
                 await response.aclose()
+        except UndecodableError as error:
+            problem = str(error)
         except EXCHANGE_ERRORS as error:
             problem, quoted = what_broke(error)
             if not answer.status:
                 answer.body += quoted.encode(errors="replace")
         else:
-            if len(answer.body) <= MAX_ANSWER_BYTES:
+            if len(answer.body) <= limit:
                 return
-            problem = f"an answer of more than {MAX_ANSWER_BYTES} bytes came"
+            problem = f"an answer of more than {limit:,} bytes came"
         # Out here so that the library's error is not kept as context: it quotes the server, who may quote the key.
         raise BrokenExchange(self._without_key(problem))
+
+    async def _read_body(self, response: httpx.Response, answer: Answer, limit: int) -> None:
+        """Fill the answer; undone here, not by httpx, which decodes as many layers and bytes as come."""
+        try:
+            decoder = Decoder(response.headers)
+        except UndecodableError:
+            async for chunk in response.aiter_raw():
+                answer.body += b"undecoded, in base64: " + b64encode(chunk[:_UNDECODED_KEPT])
+                break
+            raise
+        async with AsyncExitStack() as places:
+            is_large = False
+            async for chunk in response.aiter_raw():
+                for piece in decoder.pieces(chunk):
+                    answer.body += piece
+                    if len(answer.body) > limit:
+                        return
+                    if not is_large and len(answer.body) > LARGE_ANSWER_BYTES:
+                        is_large = True
+                        await places.enter_async_context(self._large_answers())
+
+    def _large_answers(self) -> asyncio.Semaphore:
+        """Return the places for large answers, of the loop that runs: a submit has a loop of its own."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._large:
+            self._large[loop] = asyncio.Semaphore(LARGE_ANSWERS_AT_ONCE)
+        return self._large[loop]
 
     async def exchange_alone(
         self, method: str, path: str, answer: Answer, body: OutgoingBody, *, deadline_s: float
@@ -160,7 +196,7 @@ class Transport:
             fresh_connection(self.base_url, self._tls, self._hear) as client,
         ):
             body.on_leaving = lambda: patience.reschedule(ends_at_s)
-            await self.exchange(client, method, path, answer, body)
+            await self.exchange(client, method, path, answer, body, limit=MAX_SUBMIT_ANSWER_BYTES)
 
     def retry_after_s(self, answer: Answer) -> float | None:
         """Return how long the answer asks to wait, None where it doesn't say so readably."""

@@ -15,34 +15,85 @@ JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | flo
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
+MAX_DEPTH = 100  # of lists and objects in each other; documented answers have five
+MAX_DIGITS = 400  # of a whole number: more than any float holds
+_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
 _WORDS_LIMIT = 4_000  # characters: a page of an error report, small enough to keep with every batch
 
 
-def parsed(body: bytes) -> JsonValue:
-    """Return the JSON of a body.
+def parsed_if_damaged(body: bytes) -> JsonValue:
+    """Return the JSON of a body as far as it can be read: an id must not be lost over somebody's name.
 
     Raises:
-        ValueError: it is not JSON, not UTF-8, or nested deeper than Python can follow.
+        ValueError: it is not JSON.
 
     """
+    return parsed_with_damage(body)[0]
+
+
+def parsed_with_damage(body: bytes) -> tuple[JsonValue, tuple[str, ...]]:
+    """Return the JSON of a body as far as it can be read, and what of it could not.
+
+    Bytes that are no UTF-8 are replaced, what is nested too deeply becomes null, a number of thousands of digits its
+    text: no store and no reader further on takes them. Whoever walks the value needs no limit of depth.
+
+    Raises:
+        ValueError: it is not JSON.
+
+    """
+    damage: list[str] = []
+    flat = _flattened(body)
+    if flat is not body:
+        damage.append(f"nested more than {MAX_DEPTH} deep, what is deeper left out")
     try:
-        value: JsonValue = json.loads(body)
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
+        value: JsonValue = json.loads(flat)
+    except UnicodeDecodeError:
+        damage.append("not valid UTF-8, damaged characters replaced")
+        flat = flat.decode("utf-8", errors="replace").encode()
+        value = _with_long_numbers(flat, damage)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than Python turns into one
+        value = _with_long_numbers(flat, damage)
+    return value, tuple(damage)
+
+
+def _with_long_numbers(body: bytes, damage: list[str]) -> JsonValue:
+    has_long = False
+
+    def whole(digits: str) -> int | str:
+        nonlocal has_long
+        if len(digits) <= MAX_DIGITS:
+            return int(digits)
+        has_long = True
+        return digits
+
+    value: JsonValue = json.loads(body, parse_int=whole)
+    if has_long:
+        damage.append(f"a number of more than {MAX_DIGITS} digits")
     return value
 
 
-def parsed_if_damaged(body: bytes) -> JsonValue:
-    """Return the JSON of a body, bytes that are no UTF-8 replaced: an id must not be lost over somebody's name.
-
-    Raises:
-        ValueError: as `parsed`, but for those bytes.
-
-    """
-    try:
-        return parsed(body)
-    except UnicodeDecodeError:
-        return parsed(body.decode("utf-8", errors="replace").encode())
+def _flattened(body: bytes) -> bytes:
+    """Return the JSON with null in place of what lies deeper than `MAX_DEPTH`; the same object where nothing does."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return body  # nearly always: a count costs nothing
+    kept: list[bytes] = []
+    depth = kept_to = 0
+    for token in _BRACKETS.finditer(body):
+        match token[0][:1]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == MAX_DEPTH + 1:
+                    kept += (body[kept_to : token.start()], b"null")
+            case b"]" | b"}":
+                if depth == MAX_DEPTH + 1:
+                    kept_to = token.end()
+                depth -= 1
+    if not kept:
+        return body
+    return b"".join((*kept, body[kept_to:])) if depth <= MAX_DEPTH else b"".join(kept)
 
 
 def storable(text: str) -> str:

@@ -129,7 +129,14 @@ PROMISES = (
         contacts,  # its load is what reads them
         findings.odd_answers,
         WARN,
-        "Every answer could be read in full and names a task of ours.",
+        "Every answer could be read in full.",
+    ),
+    Promise(
+        "every_result_has_its_question",
+        task_results,
+        findings.unmatched_results,
+        WARN,
+        "Every result that was paid for carries the tracking id of its question, or other evidence leads to it.",
     ),
     Promise(
         "answers_keep_their_shape",

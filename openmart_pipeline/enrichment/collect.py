@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import Gone, NotSent, ReadFailed, StopAll, Throttled
 from openmart_pipeline.api.event_loop import run_reads
-from openmart_pipeline.api.models import TaskResult, read_people
+from openmart_pipeline.api.models import TaskResult
 from openmart_pipeline.api.models import TaskState as ServerState
 from openmart_pipeline.api.reads import Reader
-from openmart_pipeline.enrichment.ledger import collecting, holding
-from openmart_pipeline.enrichment.ledger.collecting import Ended, Expected, Keepable, Stray, as_received
-from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused, disown
+from openmart_pipeline.enrichment import matching
+from openmart_pipeline.enrichment.ledger import adoption, collecting, holding, unmatched
+from openmart_pipeline.enrichment.ledger.collecting import Ended, Expected, Keepable, as_received
+from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.states import BatchState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.unmatched import UnmatchedResult
+from openmart_pipeline.enrichment.meaning import understood
 from openmart_pipeline.enrichment.poll import HOLD_S, POLL_AT_MOST_S, Patience, PollReport, ask, wait_longer
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
@@ -42,7 +45,8 @@ class CollectReport:
     people: int = 0
     emails: int = 0
     phones: int = 0
-    strays: int = 0
+    unmatched: int = 0  # results read that no tracking id leads to a task
+    matched: int = 0  # of those, and of earlier ones: given to their task by other evidence
     oddities: int = 0
     settled_batches: int = 0
     disowned_batches: list[int] = field(default_factory=list)
@@ -57,11 +61,30 @@ class _Reading:
 
     batch: Batch
     expected: Expected
-    listed: int  # ids that may be its own
+    listed: list[str]  # ids that may be its own, in the server's order
     to_read: int
+    left_unread: int = 0  # ids beyond what is read at one look
+    room: int = 0  # unmatched results that may still be kept
     seen: set[str] = field(default_factory=set)  # tracking ids of results read in this round
     unfinished: int = 0  # results that are not final, or could not be read
     disowned: bool = False
+
+
+def ids_at_one_look(tasks: int) -> int:
+    """Return how many task ids of a batch are read at one look, and how many unmatched results of it are kept.
+
+    A server that lists thousands of ids for ten tasks must not fill the ledger; twice the tasks leaves room for ids
+    that are repeated, replaced or somebody else's.
+    """
+    return 2 * tasks + 20
+
+
+def _some_of(unread: list[str], limit: int, *, look: int) -> list[str]:
+    """Return the ids to read at this look: others at each, so that every one gets its turn."""
+    if len(unread) <= limit:
+        return unread
+    start = look * limit % len(unread)
+    return (unread[start:] + unread[:start])[:limit]
 
 
 class Collector:
@@ -91,7 +114,7 @@ class Collector:
         self._keepable = keepable
         self._on_event = on_event
         self._queue: asyncio.Queue[tuple[_Reading, str]] = asyncio.Queue()
-        self._buffer: list[tuple[_Reading, Ended | Stray | None]] = []
+        self._buffer: list[tuple[_Reading, Ended | UnmatchedResult | None]] = []
         self._flush_now = asyncio.Event()
         self._reading = 0  # batches being opened or read
         self.report = CollectReport()
@@ -176,10 +199,20 @@ class Collector:
             assert batch.vendor_batch_id is not None
             ids = list(dict.fromkeys(await reader.task_ids(batch.vendor_batch_id)))
             self._on_event("ids_read", batch.batch_no, len(ids), "")
-            expected = collecting.expected(self._ledger, batch.batch_no)
-            to_read = [task_id for task_id in ids if task_id not in expected.read_task_ids]
-            listed = len(set(ids) - expected.foreign_task_ids)
-            reading = _Reading(batch, expected, listed=listed, to_read=len(to_read))
+            expected = collecting.expected(self._ledger, batch)
+            unread = [task_id for task_id in ids if task_id not in expected.read_task_ids]
+            limit = ids_at_one_look(batch.tasks)
+            to_read = _some_of(unread, limit, look=batch.polls)
+            reading = _Reading(
+                batch,
+                expected,
+                listed=[task_id for task_id in ids if task_id not in expected.foreign_task_ids],
+                to_read=len(to_read),
+                left_unread=len(unread) - len(to_read),
+                room=limit - expected.unmatched,
+            )
+            if reading.left_unread:
+                collecting.note_too_many_ids(self._ledger, batch, listed=len(ids), read=limit)
             if not to_read:
                 self._finish(reading)
                 return
@@ -215,48 +248,59 @@ class Collector:
             self._on_event("answer_read", reading.batch.batch_no, 1, result.state)
             self._put(reading, self._understood(reading, result))
 
-    def _put(self, reading: _Reading, answer: Ended | Stray | None) -> None:
+    def _put(self, reading: _Reading, answer: Ended | UnmatchedResult | None) -> None:
         self._buffer.append((reading, answer))
         if len(self._buffer) >= GROUP_ANSWERS:
             self._flush_now.set()
 
-    def _understood(self, reading: _Reading, result: TaskResult) -> Ended | Stray | None:
+    def _understood(self, reading: _Reading, result: TaskResult) -> Ended | UnmatchedResult | None:
         """Return what the result means for its task; None when it is not final."""
-        tracking_id = result.tracking_id
-        if tracking_id is None or tracking_id not in reading.expected.tracking_ids:
-            reason = "no tracking id" if tracking_id is None else "a tracking id that is not of this batch"
-            if tracking_id is not None and self._is_of_another_batch(reading.batch, tracking_id):
-                reason = collecting.FOREIGN
-                reading.listed -= 1  # takes no place among the batch's own: one of those may still be missing
-            return Stray(result.task_id, tracking_id, reason, result.raw)
         if result.state not in (ServerState.COMPLETED, ServerState.ERRORED, ServerState.CANCELLED):
             return None
+        tracking_id = result.tracking_id
+        if tracking_id is None:
+            return self._unmatched(reading, result, unmatched.NO_ID)
+        if tracking_id not in reading.expected.tracking_ids:
+            if self._is_of_another_batch(reading.batch, tracking_id):
+                with contextlib.suppress(ValueError):  # takes no place among the batch's own: one may still be missing
+                    reading.listed.remove(result.task_id)
+                return self._unmatched(reading, result, unmatched.FOREIGN)
+            return self._unmatched(reading, result, unmatched.CHANGED_ID)
         if tracking_id not in reading.expected.open_tracking_ids or tracking_id in reading.seen:
-            return Stray(result.task_id, tracking_id, "a second answer for its task", result.raw)
+            return self._unmatched(reading, result, unmatched.SECOND)
         reading.seen.add(tracking_id)
-        if result.state != ServerState.COMPLETED:
-            state = TaskState.ERRORED if result.state == ServerState.ERRORED else TaskState.CANCELLED
-            return self._ended(result, tracking_id, state, note=f"the server says {result.state}")
-        return self._ended(result, tracking_id, TaskState.FOUND, note=None)
+        return self._ended(result, tracking_id)
 
     def _is_of_another_batch(self, batch: Batch, tracking_id: str) -> bool:
         """Whether the ledger gave the id to another batch. One of this batch that came back changed is none."""
         of_this_batch = self._ledger.tracking_id(batch.batch_no, 0).removesuffix("0")
         return self._ledger.is_own(tracking_id) and not tracking_id.startswith(of_this_batch)
 
-    def _ended(self, result: TaskResult, tracking_id: str, state: TaskState, *, note: str | None) -> Ended:
-        read = read_people(result.raw)
-        if state is TaskState.FOUND and not read.people:
-            state = TaskState.EMPTY
-        if read.oddities:
-            self.report.oddities += 1
-            note = "; ".join(filter(None, [note, *read.oddities[:3]]))
-        emails = sum(person.email is not None for person in read.people)
-        phones = sum(bool(person.phones) for person in read.people)
-        self.report.people += len(read.people)
-        self.report.emails += emails
-        self.report.phones += phones
-        return Ended(tracking_id, state, result.task_id, result.raw, note, emails, phones)
+    def _ended(self, result: TaskResult, tracking_id: str) -> Ended:
+        found = understood(result)
+        self.report.oddities += found.is_odd
+        self.report.people += found.people
+        self.report.emails += found.emails
+        self.report.phones += found.phones
+        return Ended(tracking_id, found.state, result.task_id, result.raw, found.note, found.emails, found.phones)
+
+    def _unmatched(self, reading: _Reading, result: TaskResult, reason: str) -> UnmatchedResult | None:
+        if reading.left_unread and reading.room <= 0:
+            return None  # of a flood of ids only so many results are kept; it is read again at a later look
+        reading.room -= 1
+        found = understood(result)
+        return UnmatchedResult(
+            vendor_task_id=result.task_id,
+            vendor_batch_id=reading.batch.vendor_batch_id,
+            tracking_id=result.tracking_id,
+            reason=reason,
+            state=found.state,
+            note=found.note,
+            raw=result.raw,
+            people=found.people,
+            emails=found.emails,
+            phones=found.phones,
+        )
 
     async def _store_groups(self) -> None:
         """Commit what was read, in groups, as long as the run lasts."""
@@ -281,7 +325,7 @@ class Collector:
             if isinstance(stored, Ended):
                 self.report.ended[stored.state] = self.report.ended.get(stored.state, 0) + 1
             else:
-                self.report.strays += 1
+                self.report.unmatched += 1
             self._on_event("stored", batch_no, 1, "")
         for reading in adopted:
             self._give_up_adopted(reading)
@@ -293,16 +337,16 @@ class Collector:
                 if not reading.disowned:
                     self._finish(reading)
 
-    def _foreign(self, group: list[tuple[_Reading, Ended | Stray | None]]) -> list[_Reading]:
+    def _foreign(self, group: list[tuple[_Reading, Ended | UnmatchedResult | None]]) -> list[_Reading]:
         """Mark the adopted batches whose first answers name somebody else's tasks."""
         foreign = []
         for reading, answer in group:
-            is_stranger = isinstance(answer, Stray) and answer.tracking_id is not None
+            is_stranger = isinstance(answer, UnmatchedResult) and answer.tracking_id is not None
             if (
                 is_stranger
                 and not reading.disowned
                 and not reading.seen
-                and collecting.is_unproven(self._ledger, reading.batch.batch_no)
+                and adoption.is_unproven(self._ledger, reading.batch.batch_no)
             ):
                 reading.disowned = True
                 foreign.append(reading)
@@ -311,20 +355,49 @@ class Collector:
     def _give_up_adopted(self, reading: _Reading) -> None:
         reason = f"the answers under {reading.batch.vendor_batch_id} carry tracking ids that are not of this batch"
         with contextlib.suppress(MoveRefused):
-            disown(self._ledger, reading.batch, reason=reason)
+            adoption.disown(self._ledger, reading.batch, reason=reason)
         self.report.disowned_batches.append(reading.batch.batch_no)
 
     def _finish(self, reading: _Reading) -> None:
         """Settle a batch whose every task has ended; else say why not, and look again later."""
         batch = reading.batch
-        if not reading.unfinished and reading.listed >= batch.tasks:
-            ended = collecting.unmatch(self._ledger, batch)
-            if ended:
-                self.report.ended[TaskState.UNMATCHED] = self.report.ended.get(TaskState.UNMATCHED, 0) + ended
+        is_read = not reading.unfinished and not reading.left_unread and len(reading.listed) >= batch.tasks
+        is_final = not unmatched.is_any_to_read_again(self._ledger, batch)
+        if is_final and (is_read or batch.state is BatchState.STUCK):
+            self._count(self._match(reading, is_complete=is_read))
+            if is_read:
+                self._count([TaskState.UNMATCHED] * collecting.unmatch(self._ledger, batch))
         if collecting.settle(self._ledger, batch, self._prices):
             self.report.settled_batches += 1
             self._on_event("settled", batch.batch_no, batch.tasks, "")
             return
-        why = "some results are not final or could not be read" if reading.unfinished else "some task ids are missing"
+        why = "some task ids are missing"
+        if not is_final:
+            why = "some results carry no tracking id of its tasks, and are read again"
+        elif reading.unfinished or reading.left_unread:
+            why = "some results are not final or could not be read"
         self._on_event("waiting", batch.batch_no, reading.unfinished, why)
         wait_longer(self._ledger, batch, self._patience, why=why)
+
+    def _match(self, reading: _Reading, *, is_complete: bool) -> list[TaskState]:
+        """Give results without a tracking id to their tasks, where there is no doubt; return what those became."""
+        batch = reading.batch
+        results = unmatched.held(self._ledger, batch)
+        if not results:
+            return []
+        verdict = matching.judge(
+            matching.Situation(
+                tasks=unmatched.sent_tasks(self._ledger, batch.batch_no),
+                results=results,
+                listed=reading.listed,
+                is_complete=is_complete,
+                is_id_certain=not adoption.is_unproven(self._ledger, batch.batch_no),
+            )
+        )
+        ended = unmatched.assign_proven(self._ledger, batch, verdict.assignments, verdict.doubts)
+        self.report.matched += len(ended)
+        return ended
+
+    def _count(self, ended: list[TaskState]) -> None:
+        for state in ended:
+            self.report.ended[state] = self.report.ended.get(state, 0) + 1

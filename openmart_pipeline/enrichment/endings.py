@@ -16,7 +16,7 @@ MEANS = {
     TaskState.STUCK: "no answer within the age limit; asked about once a day, collected at no cost should it come",
     TaskState.ERRORED: "the server gave up",
     TaskState.CANCELLED: "the server cancelled",
-    TaskState.UNMATCHED: "all of the batch was read, and no answer names the question",
+    TaskState.UNMATCHED: "all of the batch was read, and no result leads to the question",
     TaskState.EXPIRED: "the server no longer knows the batch",
     TaskState.REJECTED: "the server called the request wrong; nothing was bought",
 }
@@ -33,6 +33,8 @@ def _sentence(ending: Ending) -> str:
     if ending.state is TaskState.STUCK:
         return f"{said} To buy again, which pays again: release the batch."
     reask = _REASK.get(ending.state, Reask.ERRORED)
+    if ending.state is TaskState.UNMATCHED:
+        said += " What was paid for may be among the results of `openmart-pipeline unmatched list`: assigning is free."
     if ending.askable == 0:
         return f"{said} Asked as often as it may be."
     how = ", in tens, then singly" if ending.state is TaskState.REJECTED else ""

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from openmart_pipeline.enrichment.inventory import look, missing, unreadable
-from openmart_pipeline.enrichment.ledger import moves, review, sending
+from openmart_pipeline.enrichment.ledger import moves, review, sending, unmatched
 from openmart_pipeline.enrichment.ledger.history import Happened, decisions
 from openmart_pipeline.enrichment.ledger.states import BatchState
 from openmart_pipeline.enrichment.steps import Workplace
@@ -258,20 +258,32 @@ GROUP BY what ORDER BY count(*) DESC, what LIMIT 10
 
 
 def odd_answers(work: Workplace) -> Finding:
-    """Find answers with something in them that could not be read, and answers that name no task of ours."""
+    """Find answers with something in them that could not be read."""
     kinds = work.warehouse.query(_ODDITIES)
     answers = work.warehouse.query("SELECT count(*) FROM task_results WHERE len(oddities) > 0")[0][0]
-    strays = review.stray_answers(work.ledger)
     samples = [
         f"{count:,} times {what}, as in {tracking_id} ({file})"[:300] for what, count, tracking_id, file in kinds
     ]
-    samples += [f"batch {batch_no}: an answer with {reason}" for batch_no, reason in strays]
     return Finding(
-        count=answers + len(strays),
-        says=f"{plural(answers, 'answer')} with something that could not be read, {len(strays):,} naming no task of "
-        "ours.",
+        count=answers,
+        says=f"{plural(answers, 'answer')} with something that could not be read.",
         sample=tuple(samples[:SAMPLE]),
-        advice="What could be read is in contacts, and the answer as received stays in task_results.raw. Nothing needs "
-        "doing unless people are missing: then show the sample to Openmart.",
-        numbers={"strays": float(len(strays))},
+        advice="What could be read is in contacts, and the answer as received stays in task_results.raw, or, where it "
+        "is too large for that, in the ledger. Nothing needs doing unless people are missing: then show the sample to "
+        "Openmart.",
+    )
+
+
+def unmatched_results(work: Workplace) -> Finding:
+    """Find results that were paid for and that nothing leads to a question."""
+    held = [one for one in unmatched.held(work.ledger) if one.reason not in (unmatched.FOREIGN, unmatched.REVOKED)]
+    people = sum(one.people for one in held)
+    return Finding(
+        count=len(held),
+        says=f"{plural(len(held), 'result')} with {plural(people, 'person', 'people')}, paid for and without a "
+        "question: no tracking id names it, and no other evidence is without doubt.",
+        sample=tuple(f"batch {one.batch_no}: {one.doubt or one.reason}" for one in held[:SAMPLE]),
+        advice="See `openmart-pipeline unmatched list`, and give each result its question with `unmatched assign`: "
+        "that is free. Asking the questions again would pay again.",
+        numbers={"people": float(people)},
     )

@@ -118,15 +118,52 @@ def test_one_person_without_a_list_around_is_read():
         (b"", "answer: not JSON"),
         (b"<html>", "answer: not JSON"),
         (b"[" * 100_000, "answer: not JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "answer: nested more than 100 deep, what is deeper left out"),
         (b"[]", "answer: a list instead of an object"),
         (b'"text"', "answer: text instead of an object"),
         (b'{"data": 7}', "data: a number instead of a list"),
         (b'{"data": {}}', "data: an object instead of a list"),
-        (b'{"data": ' + b"9" * 5_000 + b"}", "answer: not JSON"),
+        (b'{"data": ' + b"9" * 5_000 + b"}", "answer: a number of more than 400 digits"),
     ],
 )
 def test_an_answer_without_people_says_why(raw: bytes, oddity: str):
-    assert read_people(raw) == PeopleRead(oddities=(oddity,))
+    read = read_people(raw)
+    assert read.people == ()
+    assert read.oddities[0] == oddity
+
+
+@pytest.mark.parametrize("data", [None, [], {}])
+def test_documented_ways_to_say_that_nobody_was_found_are_no_failure(data: object):
+    assert read_people(answer(data)).failure is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"error": "upstream"},
+        {"title": "Internal error", "detail": "timed out", "status": 504},
+        [{"message": "x"}],
+        "Internal error",
+        7,
+        [1, "Jane", None],
+    ],
+)
+def test_an_error_in_the_place_of_people_is_a_failure_and_nobody(data: object):
+    read = read_people(answer(data))
+    assert read.people == ()
+    assert read.failure
+
+
+def test_people_beside_an_error_are_read():
+    assert [person.first_name for person in read_people(answer([JANE, {"error": "x"}])).people] == ["Jane"]
+
+
+def test_people_phones_and_texts_of_one_answer_are_bounded():
+    read = read_people(answer([{**JANE, "title": "x" * 5_000, "phones": [{"phone_number": "1"}] * 500}] * 1_500))
+    assert len(read.people) == 1_000
+    assert len(read.people[0].phones) == 50
+    assert len(read.people[0].title or "") == 1_000
+    assert "data: more than 1,000 entries, the others left out" in read.oddities
 
 
 def test_damaged_text_costs_the_damaged_characters_only():
@@ -138,7 +175,7 @@ def test_damaged_text_costs_the_damaged_characters_only():
 def test_a_million_oddities_are_reported_in_a_few_words():
     read = read_people(b'{"data": [' + b"0," * 999_999 + b"0]}")
     assert len(read.oddities) == 21
-    assert read.oddities[-1] == "and 999980 more"
+    assert read.oddities[-1] == "and 981 more"
 
 
 def test_oddities_never_quote_what_may_be_personal():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from openmart_pipeline.enrichment.ledger import history, moves, sending
+from openmart_pipeline.enrichment.ledger import adoption, history, moves, sending
 from openmart_pipeline_tests.enrichment.desk import Desk, asks, desk_at
 
 
@@ -22,7 +22,7 @@ def test_a_decision_is_told_with_who_when_why_and_what(tmp_path: Path) -> None:
         assert history.decisions(desk.ledger) == []
         begun = desk.clock()
         moves.adopt(desk.ledger, first, "theirs", total=2, who="ann", why="support, ticket 7")
-        moves.disown(desk.ledger, desk.batch(first), reason="tracking ids of others")
+        adoption.disown(desk.ledger, desk.batch(first), reason="tracking ids of others")
         moves.release(desk.ledger, first, who="bo", why="never created", vouch_unpaid=True)
         moves.release(desk.ledger, second, who="bo", why="given up")
         told = history.decisions(desk.ledger)
@@ -32,7 +32,7 @@ def test_a_decision_is_told_with_who_when_why_and_what(tmp_path: Path) -> None:
             (first, "a.csv", "bo", "released, credits given back", "never created"),
             (second, "b.csv", "bo", "released", "given up"),
         ]
-        assert told[1].detail == {"vendor_batch_id": "theirs"}
+        assert told[1].detail == {"vendor_batch_id": "theirs", "answers": 0}
         assert all(begun <= one.at <= desk.clock() for one in told)
         assert history.decisions(desk.ledger, newest=1) == told[-1:]
 

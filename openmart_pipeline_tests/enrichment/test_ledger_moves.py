@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import collecting, moves, sending, states
+from openmart_pipeline.enrichment.ledger import adoption, collecting, moves, sending, states
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.sending import Claim
@@ -100,7 +100,7 @@ def test_a_second_outcome_is_refused_and_changes_nothing(tmp_path: Path, first: 
 
 def test_every_move_leads_from_named_states_to_a_named_state() -> None:
     table = [move for move in vars(states).values() if isinstance(move, states.Move)]
-    assert len(table) == 11
+    assert len(table) == 12
     # Whatever is sending can end; nothing leads back to sending; what was paid for is left only by its answers,
     # by the server forgetting it, or by a person.
     assert not [move for move in table if move.target is BatchState.SENDING]
@@ -110,7 +110,8 @@ def test_every_move_leads_from_named_states_to_a_named_state() -> None:
     assert {move.name for move in table if BatchState.UNKNOWN in move.sources} == {"accept", "adopt", "release"}
     assert {move.name for move in table if move.gives_back} == {"unsent", "refuse"}
     ends = {BatchState.UNSENT, BatchState.REJECTED, BatchState.EXPIRED, BatchState.COLLECTED}
-    assert not [move for move in table if ends & set(move.sources)]
+    # Out of an end leads a person's word alone: that the id it was adopted under is somebody else's.
+    assert [move.name for move in table if ends & set(move.sources)] == ["revoke"]
 
 
 def test_a_dead_senders_batch_becomes_unknown_and_a_living_ones_does_not(tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ def test_a_disowned_batch_is_unknown_again_and_keeps_its_credits(tmp_path: Path)
     with desk_at(tmp_path) as desk:
         claim = lost_by_a_dead_process(desk)
         adopted(desk, claim)
-        moves.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
+        adoption.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
         assert desk.states() == [BatchState.UNKNOWN]
         assert desk.batch(1).vendor_batch_id is None
         assert desk.tasks() == {TaskState.UNKNOWN: 2}
@@ -264,7 +265,7 @@ def test_what_was_heard_under_an_id_that_was_taken_back_says_nothing_of_the_next
         for _ in range(2):
             assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
             desk.clock.move(hours=25)
-        moves.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
+        adoption.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
         assert (desk.batch(1).polls, desk.batch(1).submitted_at, desk.batch(1).ready_at) == (0, None, None)
         adopted(desk, claim, "the right one")
         assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
@@ -303,13 +304,13 @@ def test_a_slow_collector_does_nothing_to_a_batch_that_was_taken_back_or_put_rig
         claim = lost_by_a_dead_process(desk)
         adopted(desk, claim, "somebody else's")
         slow = desk.batch(1)
-        moves.disown(desk.ledger, slow, reason="foreign tracking ids")
+        adoption.disown(desk.ledger, slow, reason="foreign tracking ids")
         assert collecting.unmatch(desk.ledger, slow) == 0
         assert desk.tasks() == {TaskState.UNKNOWN: 2}
         adopted(desk, claim, "the right one")
         assert collecting.unmatch(desk.ledger, slow) == 0
         for move in (
-            lambda: moves.disown(desk.ledger, slow, reason="foreign tracking ids"),
+            lambda: adoption.disown(desk.ledger, slow, reason="foreign tracking ids"),
             lambda: collecting.ready(desk.ledger, slow),
             lambda: collecting.age(desk.ledger, slow, next_poll_s=60, reason="slow"),
         ):

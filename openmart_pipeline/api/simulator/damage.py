@@ -3,6 +3,7 @@
 Whether a fault falls is decided in `faults`. Imports `batches`, `behaviour`, `exchange` and `faults`.
 """
 
+import gzip
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,18 @@ from openmart_pipeline.api.simulator.behaviour import Behaviour
 from openmart_pipeline.api.simulator.exchange import Answer, Delivery, JsonObject, JsonValue, to_json
 
 REDIRECTED_TO = "/api/v1/redirected"  # who is seen there followed a redirect, with the key in its hand
+INFLATED_BYTES = 80 * 2**20
+FLOOD_IDS = 20_000
+LONG_DIGITS = 5_000
+NESTED_LISTS = 100_000
 HUGE_BYTES = 10 * 2**20
 _NOT_UTF8 = "@not-utf-8@"  # stands for bytes that no string can hold
+_NESTED = "@nested@"  # for what the encoder itself could not follow
+_NOT_WRITABLE = {
+    _NOT_UTF8.encode(): b"\xff\xfe",
+    f'"{_NESTED}"'.encode(): b"[" * NESTED_LISTS + b"]" * NESTED_LISTS,
+    b'"@long@"': b"7" * LONG_DIGITS,
+}
 HOUR_S = 3600
 DAY_S = 86_400
 
@@ -52,6 +63,13 @@ def on_the_wire(answer: Answer, effect: str, behaviour: Behaviour, now: float) -
             changed = replace(answer, body=answer.body[: len(answer.body) * 2 // 3], on_heard=None)
         case "html":
             changed = replace(answer, body=_HTML, content_type="text/html", on_heard=None)
+        case "inflated" | "gzipped_twice":
+            layers = 1 if effect == "inflated" else 2
+            body = answer.body + b" " * INFLATED_BYTES
+            for _ in range(layers):
+                body = gzip.compress(body, 1, mtime=0)
+            encoding = (("content-encoding", ", ".join(["gzip"] * layers)),)
+            changed = replace(answer, body=body, headers=encoding, on_heard=None)
         case "empty_body":
             changed = replace(answer, body=b"", on_heard=None)
         case _:
@@ -110,6 +128,10 @@ def task_ids(ids: list[str], effect: str, elsewhere: str | None) -> list[str]:
             return ids + ids[: len(ids) // 2 + 1]
         case "missing":
             return ids[1:]
+        case "in_order":
+            return sorted(ids, key=lambda task_id: task_id[-2:])  # as asked: see `batches`
+        case "flooded":
+            return [*(str(uuid.UUID(int=number)) for number in range(FLOOD_IDS)), *ids]
         case "foreign":
             return [str(uuid.uuid4()), *ids, *([elsewhere] if elsewhere else [])]
         case _:
@@ -120,7 +142,10 @@ def task(said: JsonObject, effects: Sequence[str], batch: Batch) -> bytes:
     """Damage what a task says, and encode it."""
     for effect in effects:
         said = _TASK_DAMAGE[effect](said, batch)
-    return to_json(said).replace(_NOT_UTF8.encode(), b"\xff\xfe")
+    body = to_json(said)
+    for stands_for, written in _NOT_WRITABLE.items():
+        body = body.replace(stands_for, written)
+    return body
 
 
 def _other_tracking_id(said: JsonObject, batch: Batch) -> JsonValue:
@@ -142,6 +167,7 @@ def _without(said: JsonObject, field: str) -> JsonObject:
 
 _TASK_DAMAGE: Mapping[str, Callable[[JsonObject, Batch], JsonObject]] = {
     "tracking_null": lambda said, _: said | {"tracking_id": None},
+    "tracking_null_at_first": lambda said, _: said | {"tracking_id": None},
     "tracking_changed": lambda said, _: said | {"tracking_id": f"{said['tracking_id']}-changed"},
     "tracking_doubled": lambda said, batch: said | {"tracking_id": _other_tracking_id(said, batch)},
     "tracking_absent": lambda said, _: _without(said, "tracking_id"),
@@ -149,6 +175,12 @@ _TASK_DAMAGE: Mapping[str, Callable[[JsonObject, Batch], JsonObject]] = {
     "data_absent": lambda said, _: _without(said, "data"),
     "data_object": lambda said, _: said | {"data": {}},
     "data_scalars": lambda said, _: said | {"data": [1, "Jane", None, True, [], 0.5]},
+    "data_error": lambda said, _: (
+        said | {"data": {"title": "Internal error", "detail": "Upstream timed out", "error": 504}}
+    ),
+    "data_text": lambda said, _: said | {"data": "Internal error"},
+    "long_number": lambda said, _: said | {"score": "@long@"},
+    "nested": lambda said, _: said | {"debug": _NESTED},
     "new_fields": lambda said, _: (
         _with_first_person(said, pronouns="she", social={"x": ["@jane", None]}) | {"schema_version": 7}
     ),

@@ -28,6 +28,8 @@ WIRE = frozenset(
         "truncated_json",  # a whole answer whose JSON breaks off
         "html",  # 200 and somebody's error page
         "empty_body",  # 200 and nothing
+        "inflated",  # right, and 80 MB of blanks behind it, all in one layer of gzip
+        "gzipped_twice",  # the same in two layers: a few kilobytes on the wire
     }
 )
 
@@ -49,10 +51,11 @@ OUTCOMES = frozenset({"errored", "cancelled", "failed", "unknown_state", "pendin
 CONTENT: Mapping[Route, frozenset[str]] = {
     Route.SUBMIT: frozenset({"no_batch_id", "wrong_total"}),
     Route.POLL: frozenset({"never_ready", "wrong_counts"}),
-    Route.IDS: frozenset({"repeated", "missing", "foreign", "reshuffled"}),
+    Route.IDS: frozenset({"repeated", "missing", "foreign", "reshuffled", "in_order", "flooded"}),
     Route.TASK: OUTCOMES
     | {
         "tracking_null",
+        "tracking_null_at_first",  # and there when the task is read again
         "tracking_changed",
         "tracking_doubled",
         "tracking_absent",
@@ -60,6 +63,10 @@ CONTENT: Mapping[Route, frozenset[str]] = {
         "data_absent",
         "data_object",
         "data_scalars",
+        "data_error",
+        "data_text",
+        "long_number",
+        "nested",
         "new_fields",
         "changed_types",
         "huge",

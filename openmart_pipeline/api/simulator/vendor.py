@@ -38,6 +38,7 @@ OUTCOMES = {
     "pending": TaskState.PENDING,
     "processing_forever": TaskState.PROCESSING,
 }
+NULL_AT_FIRST = "tracking_null_at_first"
 BATCH_GONE = refusal(HTTPStatus.NOT_FOUND, "Batch not found")
 TASK_GONE = refusal(HTTPStatus.NOT_FOUND, "Task not found")
 
@@ -48,6 +49,7 @@ class Vendor:
     def __init__(self, world: World) -> None:
         self._world = world
         self._door = Door(world)
+        self._read_before: set[str] = set()  # tasks, while a fault watches them
 
     def answer(self, request: Request) -> Answer:
         """Decide the whole answer now, purchases committed; delays and damage are for the wire to act out."""
@@ -196,7 +198,11 @@ class Vendor:
             ids=(task_id, batch.batch_id),
         )
         faults = list(self._world.fallen(Route.TASK, subject))
-        body = damage.task(said, [fault.effect for fault in faults if not fault.is_wire], batch)
+        effects = [fault.effect for fault in faults if not fault.is_wire]
+        if task_id in self._read_before and NULL_AT_FIRST in effects:
+            effects.remove(NULL_AT_FIRST)
+        self._read_before.add(task_id)
+        body = damage.task(said, effects, batch)
         return self._on_the_wire(Answer(status=HTTPStatus.OK, body=body), faults, now)
 
     def _balance(self, now: float) -> Answer:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.ledger import moves, unmatched
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, strays, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, partitions, tasks, unmatched_results
 from openmart_pipeline.enrichment.ledger.states import (
-    ADOPT,
     AGE,
     ASKABLE,
     EXPIRE,
@@ -26,6 +25,7 @@ from openmart_pipeline.enrichment.ledger.states import (
     TaskState,
 )
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.unmatched import FOREIGN, READS, UnmatchedResult
 from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.questions import Access
 
@@ -44,19 +44,6 @@ class Ended:
     note: str | None
     emails: int  # people with an address
     phones: int  # people with a number: how many numbers one of them has costs nothing more
-
-
-FOREIGN = "a tracking id of another batch"
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """An answer of one of our batches that names no task of that batch."""
-
-    vendor_task_id: str
-    tracking_id: str | None
-    reason: str
-    raw: bytes | None
 
 
 def bought_for(partition_keys: Collection[str]) -> sa.ColumnElement[bool]:
@@ -165,25 +152,32 @@ class Expected:
 
     tracking_ids: frozenset[str]  # of all its tasks
     open_tracking_ids: frozenset[str]
-    read_task_ids: frozenset[str]  # the server's
-    foreign_task_ids: frozenset[str]  # of those, what belongs to another batch of this ledger
+    read_task_ids: frozenset[str]  # the server's; reading them again would bring nothing new
+    foreign_task_ids: frozenset[str]  # of those, what belongs to another batch
+    unmatched: int  # results that are kept and lead to no task
 
 
-def expected(ledger: Ledger, batch_no: int) -> Expected:
-    """Return what a batch still waits for."""
+def expected(ledger: Ledger, batch: Batch) -> Expected:
+    """Return what a batch still waits for under its present id."""
     with ledger.read() as connection:
         rows = connection.execute(
-            sa.select(tasks.c.tracking_id, tasks.c.state, tasks.c.vendor_task_id).where(tasks.c.batch_no == batch_no)
+            sa.select(tasks.c.tracking_id, tasks.c.state, tasks.c.vendor_task_id).where(
+                tasks.c.batch_no == batch.batch_no
+            )
         ).all()
-        read = connection.execute(
-            sa.select(strays.c.vendor_task_id, strays.c.reason).where(strays.c.batch_no == batch_no)
+        kept = connection.execute(
+            sa.select(unmatched_results.c.vendor_task_id, unmatched_results.c.reason, unmatched_results.c.reads).where(
+                unmatched_results.c.batch_no == batch.batch_no,
+                unmatched_results.c.vendor_batch_id == batch.vendor_batch_id,
+            )
         ).all()
         return Expected(
             frozenset(row.tracking_id for row in rows),
             frozenset(row.tracking_id for row in rows if row.state in OPEN),
             frozenset(row.vendor_task_id for row in rows if row.vendor_task_id)
-            | frozenset(stray.vendor_task_id for stray in read),
-            frozenset(stray.vendor_task_id for stray in read if stray.reason == FOREIGN),
+            | frozenset(result.vendor_task_id for result in kept if result.reads >= READS),
+            frozenset(result.vendor_task_id for result in kept if result.reason == FOREIGN),
+            len(kept),
         )
 
 
@@ -199,7 +193,7 @@ def as_received(_connection: sa.Connection) -> Kept:
 
 def store_answers(
     ledger: Ledger,
-    answers: Sequence[tuple[int, Ended | Stray]],
+    answers: Sequence[tuple[int, Ended | UnmatchedResult]],
     *,
     keep_hold_s: float,
     keepable: Keepable = as_received,
@@ -253,10 +247,11 @@ def store_answers(
                     for answer in group
                 ],
             )
+            unmatched.discard_matched(connection, batch_no, [one.vendor_task_id for one in group if one.vendor_task_id])
         for batch_no, answer in answers:
-            if isinstance(answer, Stray):
-                _store_stray(connection, batch_no, answer, now)
-                ledger.record(connection, "stray", batch_no=batch_no, reason=answer.reason)
+            if isinstance(answer, UnmatchedResult):
+                unmatched.store(connection, batch_no, answer, now)
+                ledger.record(connection, "unmatched_result", batch_no=batch_no, reason=answer.reason)
         connection.execute(
             batches.update()
             .where(
@@ -267,7 +262,9 @@ def store_answers(
         )
 
 
-def _kept(batch_no: int, answer: Ended | Stray, kept: Kept) -> Ended | Stray:
+def _kept(
+    batch_no: int, answer: Ended | UnmatchedResult, kept: Kept
+) -> Ended | UnmatchedResult:
     if answer.raw is None:
         return answer
     raw = kept(answer.raw, batch_no, answer.tracking_id)
@@ -281,24 +278,29 @@ def _as_billed(found: str, flag: Access) -> sa.ColumnElement[int]:
     return sa.case((count > asked, asked), else_=count)
 
 
-def _store_stray(connection: sa.Connection, batch_no: int, stray: Stray, now: dt.datetime) -> None:
-    connection.execute(
-        strays.delete().where(strays.c.batch_no == batch_no, strays.c.vendor_task_id == stray.vendor_task_id)
+def note_too_many_ids(ledger: Ledger, batch: Batch, *, listed: int, read: int) -> None:
+    """Keep with the batch, once for each number, that the server lists more ids than are read at one look."""
+    sentence = (
+        f"The server lists {listed:,} task ids for batch {batch.batch_no}, which has {batch.tasks} tasks. {read} of "
+        "them are read at each look, others each time; its tasks wait until theirs come. Ask Openmart about batch "
+        f"{batch.vendor_batch_id}."
     )
-    connection.execute(
-        strays.insert().values(
-            batch_no=batch_no,
-            vendor_task_id=stray.vendor_task_id,
-            tracking_id=stray.tracking_id,
-            reason=stray.reason,
-            raw=None if stray.raw is None else zlib.compress(stray.raw, 6),
-            read_at=now,
+    if batch.evidence == sentence:
+        return
+    with ledger.write() as connection:
+        connection.execute(
+            batches.update()
+            .where(batches.c.batch_no == batch.batch_no, batches.c.vendor_batch_id == batch.vendor_batch_id)
+            .values(evidence=sentence)
         )
-    )
+        ledger.record(connection, "too_many_ids", batch_no=batch.batch_no, reason=sentence)
 
 
 def settle(ledger: Ledger, batch: Batch, prices: PriceTable) -> bool:
-    """Close a batch whose tasks have all ended, at what was found; return whether it is closed."""
+    """Close a batch whose tasks have all ended, at what was found; return whether it is closed.
+
+    What was found in unmatched results counts too: it was paid for. Together never more than was reserved.
+    """
     with ledger.write() as connection:
         open_tasks, emails, phones = connection.execute(
             sa.select(
@@ -309,6 +311,10 @@ def settle(ledger: Ledger, batch: Batch, prices: PriceTable) -> bool:
         ).one()
         if open_tasks:
             return False
+        more_emails, more_phones = unmatched.paid(connection, batch)
+        credits_ = prices.cost(emails=(emails or 0) + more_emails, phones=(phones or 0) + more_phones)
+        if credits_ is not None and batch.reserved_credits is not None:
+            credits_ = min(credits_, batch.reserved_credits)
         try:
             moves.apply(
                 ledger,
@@ -316,22 +322,13 @@ def settle(ledger: Ledger, batch: Batch, prices: PriceTable) -> bool:
                 SETTLE,
                 batch,
                 collected_at=ledger.clock(),
-                settled_credits=prices.cost(emails=emails or 0, phones=phones or 0),
+                settled_credits=credits_,
                 next_poll_at=None,
                 held_by=None,
             )
         except MoveRefused:
             return False  # another collector settled it first
         return True
-
-
-def is_unproven(ledger: Ledger, batch_no: int) -> bool:
-    """Whether the batch got its id from a person and no answer has yet named one of its tasks."""
-    with ledger.read() as connection:
-        adopted = connection.execute(
-            sa.select(events.c.seq).where(events.c.batch_no == batch_no, events.c.move == ADOPT.name).limit(1)
-        ).first()
-        return adopted is not None and not moves.has_answered(connection, batch_no)
 
 
 def unmatch(ledger: Ledger, batch: Batch) -> int:

@@ -22,8 +22,8 @@ from openmart_pipeline.enrichment.ledger.schema import (
     meta,
     partitions,
     questions,
-    strays,
     tasks,
+    unmatched_results,
 )
 from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
 
@@ -40,15 +40,15 @@ class ErasureUnfinished(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldAnswer:
-    """A raw answer as the ledger keeps it: a task's, or a stray's that names no task of ours."""
+    """A raw answer as the ledger keeps it: a task's, or an unmatched result's."""
 
     batch_no: int
-    task_no: int | None  # None for a stray
+    task_no: int | None  # None for an unmatched result
     vendor_batch_id: str | None
     vendor_task_id: str | None
     input_file: str  # that the batch was bought for
-    title: str | None  # None for a stray
-    companies: tuple[str, ...]  # asked about; for a stray those of its whole batch
+    title: str | None  # None for an unmatched result
+    companies: tuple[str, ...]  # asked about; for an unmatched result those of its whole batch
     countries: tuple[str | None, ...]  # of the questions, alike
     asked_at: dt.datetime
     received_at: dt.datetime | None
@@ -58,7 +58,7 @@ class HeldAnswer:
 def held_answers(ledger: Ledger) -> Iterator[HeldAnswer]:
     """Yield every raw answer that is kept, whoever asked and whether or not it still counts."""
     yield from _of_tasks(ledger)
-    yield from _of_strays(ledger)
+    yield from _of_unmatched(ledger)
 
 
 def _of_tasks(ledger: Ledger) -> Iterator[HeldAnswer]:
@@ -78,12 +78,12 @@ def _of_tasks(ledger: Ledger) -> Iterator[HeldAnswer]:
             yield _held(row, (row.domain,), (row.country,), row.ended_at, task_no=row.task_no, title=row.title)
 
 
-def _of_strays(ledger: Ledger) -> Iterator[HeldAnswer]:
+def _of_unmatched(ledger: Ledger) -> Iterator[HeldAnswer]:
     query = (
-        sa.select(strays, *_OF_BATCH)
-        .join(batches, batches.c.batch_no == strays.c.batch_no)
-        .where(strays.c.raw.is_not(None))
-        .order_by(strays.c.batch_no)
+        sa.select(*(unmatched_results.c[name] for name in ("batch_no", "vendor_task_id", "read_at", "raw")), *_OF_BATCH)
+        .join(batches, batches.c.batch_no == unmatched_results.c.batch_no)
+        .where(unmatched_results.c.raw.is_not(None))
+        .order_by(unmatched_results.c.batch_no)
     )
     with ledger.read() as connection, ledger.read() as asking:
         of_batch: tuple[int, tuple[str, ...], tuple[str | None, ...]] = (-1, (), ())
@@ -202,8 +202,10 @@ def _put(connection: sa.Connection, answer: HeldAnswer, packed: bytes) -> None:
     if answer.task_no is not None:
         connection.execute(tasks.update().where(tasks.c.task_no == answer.task_no).values(raw=packed))
         return
-    mine = sa.and_(strays.c.batch_no == answer.batch_no, strays.c.vendor_task_id == answer.vendor_task_id)
-    connection.execute(strays.update().where(mine).values(raw=packed))
+    mine = sa.and_(
+        unmatched_results.c.batch_no == answer.batch_no, unmatched_results.c.vendor_task_id == answer.vendor_task_id
+    )
+    connection.execute(unmatched_results.update().where(mine).values(raw=packed))
 
 
 def files_of(connection: sa.Connection, task_nos: Sequence[int | None]) -> set[str]:

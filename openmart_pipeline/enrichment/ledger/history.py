@@ -13,11 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.schema import batches, events
-from openmart_pipeline.enrichment.ledger.states import ADOPT, DISOWN, RELEASE
+from openmart_pipeline.enrichment.ledger.states import ADOPT, DISOWN, RELEASE, REVOKE
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.unmatched import ASSIGN
 
 # A person's word on a batch that may have been paid for, and the server's that an adopted id is somebody else's.
-DECISIONS = (ADOPT.name, RELEASE.name, DISOWN.name)
+DECISIONS = (ADOPT.name, RELEASE.name, DISOWN.name, REVOKE.name, ASSIGN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,16 @@ class Happened:
     @property
     def what(self) -> str:
         """What it did to the batch, in words: `adopted as ID`, `released, credits given back`, `sending -> unknown`."""
-        if self.move == ADOPT.name:
-            return f"adopted as {self.detail.get('vendor_batch_id', 'an id not kept')}"
-        if self.move == RELEASE.name:
-            return "released, credits given back" if self.detail.get("vouched_unpaid") else "released"
-        if self.move == DISOWN.name:
-            return "unknown again, its id taken back"
+        told = self.detail
+        words = {
+            ADOPT.name: f"adopted as {told.get('vendor_batch_id', 'an id not kept')}",
+            RELEASE.name: "released, credits given back" if told.get("vouched_unpaid") else "released",
+            DISOWN.name: "unknown again, its id taken back",
+            REVOKE.name: f"unknown again, {told.get('vendor_batch_id')} taken back",
+            ASSIGN: f"result {told.get('vendor_task_id')} given to {told.get('tracking_id')}",
+        }
+        if self.move in words:
+            return words[self.move]
         if self.to_state is None:
             return self.move
         return self.to_state if self.from_state is None else f"{self.from_state} -> {self.to_state}"

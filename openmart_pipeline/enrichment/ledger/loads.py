@@ -12,6 +12,7 @@ from openmart_pipeline.enrichment.ledger.schema import events, meta, partitions
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
 LOAD = "load"  # the word of the history for a file's rows replaced in the warehouse
+LOAD_AGAIN = -2  # as `partitions.loaded_seq`: what was loaded is no longer what the ledger holds
 PUBLISHED = "published_seq"  # key in `meta`: the newest event that the published database is known to hold
 
 

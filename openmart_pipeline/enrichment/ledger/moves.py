@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.ledger.schema import batches, tasks
 from openmart_pipeline.enrichment.ledger.states import (
     ADOPT,
-    DISOWN,
     LIVE,
     LOSE,
     OPEN,
@@ -263,27 +262,9 @@ def adopt(ledger: Ledger, batch_no: int, vendor_batch_id: str, *, total: int | N
 
 
 def has_answered(connection: sa.Connection, batch_no: int) -> bool:
-    """Whether an answer under the batch's id has named one of its tasks: then the id is its own."""
+    """Whether an answer under the batch's id was given to one of its tasks: another id must not be put in its place."""
     named = sa.select(tasks.c.task_no).where(tasks.c.batch_no == batch_no, tasks.c.vendor_task_id.is_not(None))
     return connection.execute(named.limit(1)).first() is not None
-
-
-def disown(ledger: Ledger, batch: Batch, *, reason: str) -> None:
-    """Take an adopted id back: its answers are somebody else's. The batch is unknown again."""
-    with ledger.write() as connection:
-        apply(
-            ledger,
-            connection,
-            DISOWN,
-            batch,
-            reason=reason,
-            noted={"vendor_batch_id": batch.vendor_batch_id},
-            vendor_batch_id=None,
-            submitted_at=None,
-            ready_at=None,
-            evidence=reason,
-            **NOTHING_HEARD,
-        )
 
 
 def release(ledger: Ledger, batch_no: int, *, who: str, why: str, vouch_unpaid: bool = False) -> None:

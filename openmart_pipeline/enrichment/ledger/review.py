@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, strays, tasks
+from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, tasks
 from openmart_pipeline.enrichment.ledger.states import ANSWERED, BatchState, FileState, TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
@@ -158,10 +158,3 @@ def answers_loaded(ledger: Ledger) -> dict[str, int]:
     )
     with ledger.read() as connection:
         return {row.partition_key: row.answers for row in connection.execute(query)}
-
-
-def stray_answers(ledger: Ledger) -> list[tuple[int, str]]:
-    """Return the answers that name no task of their batch: (batch_no, reason)."""
-    query = sa.select(strays.c.batch_no, strays.c.reason).order_by(strays.c.batch_no, strays.c.vendor_task_id)
-    with ledger.read() as connection:
-        return [(batch_no, reason) for batch_no, reason in connection.execute(query)]

@@ -159,6 +159,7 @@ tasks = sa.Table(
     sa.Column("vendor_task_id", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("note", sa.Text),
+    sa.Column("matched_by", sa.Text),  # the evidence that the answer is this task's; NULL: it carries the tracking id
     sa.Column("raw", sa.LargeBinary),  # the answer as received, zlib
     sa.Column("emails", sa.Integer),
     sa.Column("phones", sa.Integer),
@@ -172,15 +173,23 @@ tasks = sa.Table(
     sa.Index("tasks_by_end", "ended_seq"),
 )
 
-# Answers of our batches that name no task of ours: paid for, perhaps, so kept.
-strays = sa.Table(
-    "strays",
+# Results of our batches that no tracking id leads to a task of ours: paid for, perhaps, so kept and counted.
+unmatched_results = sa.Table(
+    "unmatched_results",
     metadata,
     sa.Column("batch_no", sa.Integer, primary_key=True),
     sa.Column("vendor_task_id", sa.Text, primary_key=True),
-    sa.Column("tracking_id", sa.Text),
-    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("vendor_batch_id", sa.Text),  # under which it was read; not the batch's own after a revoked adoption
+    sa.Column("tracking_id", sa.Text),  # what the result says
+    sa.Column("reason", sa.Text, nullable=False),  # why it leads to no task
+    sa.Column("doubt", sa.Text),  # why no rule assigned it; NULL until every rule was tried
+    sa.Column("state", sa.Text, nullable=False),  # what it would make of its task
+    sa.Column("note", sa.Text),
     sa.Column("raw", sa.LargeBinary),
+    sa.Column("people", sa.Integer, nullable=False),
+    sa.Column("emails", sa.Integer, nullable=False),  # people with an address
+    sa.Column("phones", sa.Integer, nullable=False),  # people with a number
+    sa.Column("reads", sa.Integer, nullable=False),  # how often it was read and led to no task
     sa.Column("read_at", UtcDateTime, nullable=False),
 )
 

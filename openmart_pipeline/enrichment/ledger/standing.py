@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.answers import Answer
 from openmart_pipeline.enrichment.ledger.left import newest_end_of_left
+from openmart_pipeline.enrichment.ledger.loads import LOAD_AGAIN
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, left_asks, partitions, questions, tasks
@@ -234,7 +235,11 @@ def due_for_loading(ledger: Ledger) -> list[str]:
         sa.select(partitions.c.partition_key)
         .where(
             partitions.c.current_plan_id.is_not(None),
-            sa.or_(newest_end_of_plan() > partitions.c.loaded_seq, newest_end_of_left() > partitions.c.loaded_seq),
+            sa.or_(
+                newest_end_of_plan() > partitions.c.loaded_seq,
+                newest_end_of_left() > partitions.c.loaded_seq,
+                partitions.c.loaded_seq == LOAD_AGAIN,
+            ),
             sa.not_(in_flight),
         )
         .order_by(partitions.c.partition_key)

@@ -84,6 +84,7 @@ LOSE = Move("lose", (BatchState.SENDING,), BatchState.UNKNOWN, TaskState.UNKNOWN
 ACCEPT = Move("accept", _UNDECIDED, BatchState.SUBMITTED, TaskState.IN_FLIGHT)
 ADOPT = Move("adopt", _UNDECIDED[1:], BatchState.SUBMITTED, TaskState.IN_FLIGHT)
 DISOWN = Move("disown", (BatchState.SUBMITTED, BatchState.READY), BatchState.UNKNOWN, TaskState.UNKNOWN)
+REVOKE = Move("revoke", (*ASKABLE, BatchState.EXPIRED, BatchState.COLLECTED), BatchState.UNKNOWN, TaskState.UNKNOWN)
 RELEASE = Move("release", (BatchState.UNKNOWN, BatchState.STUCK), BatchState.RELEASED, TaskState.RELEASED)
 READY = Move("ready", (BatchState.SUBMITTED, BatchState.STUCK), BatchState.READY, None)
 AGE = Move("age", (BatchState.SUBMITTED, BatchState.READY), BatchState.STUCK, TaskState.STUCK)

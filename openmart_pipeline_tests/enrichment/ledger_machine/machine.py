@@ -16,12 +16,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.ledger import collecting, holding, moves, owed, plans, retirement, selection, sending
-from openmart_pipeline.enrichment.ledger.collecting import FOREIGN, Ended, Stray
+from openmart_pipeline.enrichment.ledger import (
+    adoption,
+    collecting,
+    holding,
+    moves,
+    owed,
+    plans,
+    retirement,
+    selection,
+    sending,
+)
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
 from openmart_pipeline.enrichment.ledger.states import TaskState
+from openmart_pipeline.enrichment.ledger.unmatched import FOREIGN, UnmatchedResult
 from openmart_pipeline.enrichment.questions import BOTH, Access
 from openmart_pipeline_tests.enrichment.desk import KEY_HASH, PRICES, UNLIMITED, Desk, ask
 from openmart_pipeline_tests.enrichment.ledger_machine import tables
@@ -357,23 +367,32 @@ class LedgerMachine(History):
         ledger = self.desks[by].ledger
         if batch.vendor_batch_id is None:
             return
-        own: list[Ended] = []
-        strays: list[Stray] = []
+        own: list[collecting.Ended] = []
+        unmatched: list[UnmatchedResult] = []
         for place, tracking_id in enumerate(self.vendor.serves(batch.vendor_batch_id)):
             if not which >> place & 1:
                 continue
             if tracking_id not in self.now.tracking_ids(number):
-                strays.append(Stray(f"task-{tracking_id}", tracking_id, FOREIGN, b"[]"))
+                unmatched.append(
+                    UnmatchedResult(
+                        vendor_task_id=f"task-{tracking_id}",
+                        vendor_batch_id=batch.vendor_batch_id,
+                        tracking_id=tracking_id,
+                        reason=FOREIGN,
+                        state=TaskState.EMPTY,
+                        raw=b"[]",
+                    )
+                )
             else:
                 has_said = tracking_id in self.ends
                 said = self.said(tracking_id, state, emails, phones)
                 other = replace(said, state=TaskState.EMPTY, raw=b"no!", emails=0, phones=0)
                 own.append(other if contradicts and has_said else said)
-        if strays and not own and collecting.is_unproven(ledger, number):
-            disown = lambda: moves.disown(ledger, batch, reason="strangers")  # noqa: E731
+        if unmatched and not own and adoption.is_unproven(ledger, number):
+            disown = lambda: adoption.disown(ledger, batch, reason="strangers")  # noqa: E731
             self.moves("disown", number, disown, is_allowed=batch.vendor_batch_id == known["vendor_batch_id"])
             return
-        collecting.store_answers(ledger, [(number, answer) for answer in (*own, *strays)], keep_hold_s=60)
+        collecting.store_answers(ledger, [(number, answer) for answer in (*own, *unmatched)], keep_hold_s=60)
         told = {answer.tracking_id: (_word(answer.state), answer.emails, answer.phones) for answer in own}
         self.book.answer(number, told, self.clock())
         self.look()
