@@ -13,7 +13,15 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import CHANGES_AT_ONCE
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, left_asks, partitions, questions, strays, tasks
+from openmart_pipeline.enrichment.ledger.schema import (
+    asks,
+    batches,
+    left_asks,
+    partitions,
+    questions,
+    tasks,
+    unmatched_results,
+)
 from openmart_pipeline.enrichment.ledger.states import FileState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
@@ -125,8 +133,10 @@ def _remove_unmatched(ledger: Ledger, selection: Selection) -> None:
     with ledger.write() as connection:
         found = list(_unmatched(ledger, connection, selection))
         for batch_no, vendor_task_id in found:
-            mine = sa.and_(strays.c.batch_no == batch_no, strays.c.vendor_task_id == vendor_task_id)
-            connection.execute(strays.update().where(mine).values(raw=None))
+            mine = sa.and_(
+                unmatched_results.c.batch_no == batch_no, unmatched_results.c.vendor_task_id == vendor_task_id
+            )
+            connection.execute(unmatched_results.update().where(mine).values(raw=None))
         if found:
             erasure.note_due(ledger, connection, ())
 
@@ -175,12 +185,12 @@ def _is_asked_by(files: sa.ColumnElement[bool], once_by: str | None = None) -> s
 def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) -> Iterator[tuple[int, str]]:
     """Yield the chosen answers that name no question: of a company are those that its domain stands in."""
     query = (
-        sa.select(strays.c.batch_no, strays.c.vendor_task_id, strays.c.raw)
-        .join(batches, batches.c.batch_no == strays.c.batch_no)
-        .where(strays.c.raw.is_not(None))
+        sa.select(unmatched_results.c.batch_no, unmatched_results.c.vendor_task_id, unmatched_results.c.raw)
+        .join(batches, batches.c.batch_no == unmatched_results.c.batch_no)
+        .where(unmatched_results.c.raw.is_not(None))
     )
     if selection.older_than is not None:
-        query = query.where(strays.c.read_at < ledger.clock() - selection.older_than)
+        query = query.where(unmatched_results.c.read_at < ledger.clock() - selection.older_than)
     if selection.partition_key is not None:
         query = query.where(batches.c.partition_key == selection.partition_key)
     for batch_no, vendor_task_id, raw in connection.execute(query):
