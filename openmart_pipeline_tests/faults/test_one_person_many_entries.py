@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import schema
+from openmart_pipeline.enrichment.ledger import schema, unmatched
 from openmart_pipeline.enrichment.people import forgetting, holdings
 from openmart_pipeline.enrichment.people.forgetting import NotForgotten
 from openmart_pipeline.enrichment.people.identifiers import identifier_of
@@ -151,11 +151,16 @@ def make_unmatched(work: Workplace, domain: str) -> None:
             .where(schema.questions.c.domain == domain)
         ).one()
         connection.execute(
-            schema.strays.insert().values(
+            schema.unmatched_results.insert().values(
                 batch_no=row.batch_no,
                 vendor_task_id=row.vendor_task_id,
-                reason="no tracking id",
+                reason=unmatched.NO_ID,
+                state=row.state,
                 raw=row.raw,
+                people=1,
+                emails=1,
+                phones=1,
+                reads=unmatched.READS,
                 read_at=work.ledger.clock(),
             )
         )

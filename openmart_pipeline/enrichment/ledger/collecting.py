@@ -262,9 +262,7 @@ def store_answers(
         )
 
 
-def _kept(
-    batch_no: int, answer: Ended | UnmatchedResult, kept: Kept
-) -> Ended | UnmatchedResult:
+def _kept(batch_no: int, answer: Ended | UnmatchedResult, kept: Kept) -> Ended | UnmatchedResult:
     if answer.raw is None:
         return answer
     raw = kept(answer.raw, batch_no, answer.tracking_id)
