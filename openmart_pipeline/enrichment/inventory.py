@@ -5,7 +5,6 @@ of a file but its bytes. Imports `input_files`, `companies` for the suffixes, an
 """
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from openmart_pipeline.enrichment.input_files import DataFolder, FileVersion, path_of
 from openmart_pipeline.enrichment.intake.companies import SUFFIXES
 from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.enrichment.ledger.errors import from_json
 from openmart_pipeline.enrichment.ledger.retirement import retired_files
 from openmart_pipeline.enrichment.ledger.schema import events
 from openmart_pipeline.enrichment.ledger.states import FileState
@@ -114,7 +114,7 @@ def newest_refusals(ledger: Ledger) -> dict[str, tuple[str, str]]:
         rows = connection.execute(query).all()
     refusals = {}
     for detail, reason in rows:
-        about = json.loads(detail)
+        about = from_json(detail)
         refusals[about["partition_key"]] = (about["file_sha256"], reason)
     return refusals
 

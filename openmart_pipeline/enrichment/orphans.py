@@ -4,7 +4,6 @@ Lives here: the look into the journal before a batch is called unknown or releas
 """
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.journal import ACCEPTED, SubmissionJournal
 from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.ledger.errors import from_json
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.schema import batches, events
 from openmart_pipeline.enrichment.ledger.states import ACCEPT, DISOWN, BatchState
@@ -60,7 +60,7 @@ def is_usable(connection: sa.Connection, outcome: Mapping[str, Any]) -> bool:
         return False
     taken_back = sa.select(events.c.detail).where(events.c.batch_no == batch_no, events.c.move == DISOWN.name)
     return vendor_batch_id not in {
-        json.loads(detail or "{}").get("vendor_batch_id") for detail in connection.execute(taken_back).scalars()
+        from_json(detail or "{}").get("vendor_batch_id") for detail in connection.execute(taken_back).scalars()
     }
 
 

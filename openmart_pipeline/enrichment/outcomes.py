@@ -18,7 +18,7 @@ from openmart_pipeline.enrichment.ledger import journal_mark, moves, sending
 from openmart_pipeline.enrichment.ledger.experience import first_poll_s
 from openmart_pipeline.enrichment.ledger.journal_mark import JournalMark
 from openmart_pipeline.enrichment.ledger.sending import Claim
-from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
+from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerDamaged, LedgerRefused, LedgerUnwritable
 from openmart_pipeline.enrichment.progress import OnEvent
 from openmart_pipeline.enrichment.rules import Stop
 
@@ -138,6 +138,9 @@ class Outcomes:
                 )
                 self._on_full_disk(f"The ledger could not be written ({error.cause}). Nothing more is sent.")
                 time.sleep(self._retry_s)
+            except LedgerDamaged as error:  # no waiting helps; the journal has the id, and so has whoever reads this
+                known_as = f"known to the server as {vendor_batch_id}" if vendor_batch_id else "without an id"
+                raise LedgerRefused(f"{error} Batch {claim.batch.batch_no} was sent and is {known_as}.") from error
             else:
                 return True
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.experience import HitRates
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.prices import PriceTable
@@ -67,7 +68,7 @@ class Quote:
     @classmethod
     def from_json(cls, text: str) -> "Quote":
         """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        return built(cls, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from openmart_pipeline.api.addresses import checked_notify_url
+from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.questions import MAX_K_LIMIT, Access
 
@@ -47,8 +48,8 @@ class QuestionSettings:
     @classmethod
     def from_json(cls, text: str) -> "QuestionSettings":
         """Read what `to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**{**fields, "titles": tuple(fields["titles"])})
+        kept = built(cls, text)
+        return replace(kept, titles=tuple(kept.titles))
 
 
 def laid_over(

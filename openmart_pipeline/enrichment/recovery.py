@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment import journal_check, orphans
 from openmart_pipeline.enrichment.journal import ACCEPTED, SENDING, SubmissionJournal
+from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged, in_words
 from openmart_pipeline.enrichment.ledger.journal_mark import START
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.schema import batches, meta, partitions, questions, tasks
@@ -223,15 +224,24 @@ def back_up(ledger: Ledger, target: Path) -> None:
     """Copy the ledger while others write to it: one consistent moment, whole.
 
     Raises:
-        LedgerRefused: there is something at `target` already; a backup never replaces anything.
+        LedgerRefused: there is something at `target` already, for a backup never replaces anything; or the ledger
+            is damaged: no copy is left of that.
 
     """
     if target.exists():
         raise LedgerRefused(f"{target} exists: a backup never replaces anything. Name a new file.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(ledger.path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
+    try:
+        with closing(sqlite3.connect(ledger.path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            verdict, *_ = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
+        raise in_words(error, ledger.path) from error
+    if verdict != "ok":  # a copy of a damaged ledger would be found out when it is needed
+        target.unlink(missing_ok=True)
+        raise LedgerDamaged(verdict, ledger.path)
 
 
 def verify(ledger: Ledger, journal: SubmissionJournal) -> Iterator[str]:
@@ -265,11 +275,15 @@ def verify(ledger: Ledger, journal: SubmissionJournal) -> Iterator[str]:
             "tasks.state IN ('in_flight', 'unknown', 'stuck', 'twin')"
         ),
     }
-    with ledger.read() as connection:
-        for name, query in contradictions.items():
-            count = connection.exec_driver_sql(query).scalar()
-            if count:
-                yield f"{count} {name}: the ledger contradicts itself. Buy nothing; restore a backup and reconcile."
+    for name, query in contradictions.items():
+        try:
+            with ledger.read() as connection:
+                count = connection.exec_driver_sql(query).scalar()
+        except LedgerRefused as error:
+            yield str(error)
+            return
+        if count:
+            yield f"{count} {name}: the ledger contradicts itself. Buy nothing; restore a backup and reconcile."
 
 
 def hold(ledger: Ledger, reason: str | None, *, who: str) -> None:

@@ -16,6 +16,7 @@ from openmart_pipeline.enrichment.intake.reading import Reading
 from openmart_pipeline.enrichment.inventory import record_refusal
 from openmart_pipeline.enrichment.ledger import loads, plans
 from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
+from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
 from openmart_pipeline.enrichment.people.identifiers import without_identifiers
 from openmart_pipeline.enrichment.people.row_traces import without_traces
@@ -41,13 +42,13 @@ def last_reading(work: Workplace, key: str) -> Reading:
     """Return how a person said that the file is to be read: when it was last read, else when it was planned."""
     known = plans.partition(work.ledger, key)
     loaded = None if known is None else work.warehouse.company_reading(key)
-    return Reading.from_json(loaded or (known.reading if known else None))
+    return built(Reading, loaded or (known and known.reading) or "{}")
 
 
 def planned_reading(work: Workplace, key: str) -> Reading:
     """Return how the version that the current plan was made from was read."""
     known = plans.partition(work.ledger, key)
-    return Reading.from_json(known.reading if known else None)
+    return built(Reading, (known and known.reading) or "{}")
 
 
 def take_companies(

@@ -91,7 +91,7 @@ def test_a_run_that_buys_file_after_file_reads_the_whole_ledger_once(
         checks: list[str] = []
 
         def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-            checks.extend([statement] if "quick_check" in statement else [])
+            checks.extend([statement] if "integrity_check" in statement else [])
 
         sa.event.listen(desk.ledger._engine, "before_cursor_execute", hear)
         for key in ("a.csv", "b.csv"):

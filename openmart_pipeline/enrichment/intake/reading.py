@@ -89,11 +89,6 @@ class Reading:
         """Return what was chosen as the ledger and the warehouse keep it; `{}` when nothing was."""
         return json.dumps({name: value for name, value in asdict(self).items() if value}, ensure_ascii=False)
 
-    @classmethod
-    def from_json(cls, text: str | None) -> "Reading":
-        """Read what `to_json` wrote; None is no choice."""
-        return cls(**json.loads(text or "{}"))
-
 
 def _laid_over(last: str | None, new: str | None) -> str | None:
     if new is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import member
 from openmart_pipeline.enrichment.ledger.owed import Standing, standing
 from openmart_pipeline.enrichment.ledger.plans import (
     FAILED_AFTER_PURCHASE,
@@ -62,6 +63,6 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
     )
     with ledger.read() as connection:
         return [
-            Ending(state=TaskState(state), questions=questions, askable=askable)
+            Ending(state=member(TaskState, state), questions=questions, askable=askable)
             for state, questions, askable in connection.execute(query)
         ]

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import from_json, in_words, unpacked
 from openmart_pipeline.enrichment.ledger.schema import (
     asks,
     batches,
@@ -122,7 +123,7 @@ def _held(
         countries=countries,
         asked_at=row.submitted_at or row.intent_at,
         received_at=received_at,
-        raw=zlib.decompress(row.raw),
+        raw=unpacked(row.raw),
     )
 
 
@@ -158,12 +159,12 @@ def due_files(ledger: Ledger) -> dict[str, int] | None:
     """Return the files still to be loaded again, each with its newest erasure; None when no erasure is under way."""
     with ledger.read() as connection:
         value = connection.execute(sa.select(meta.c.value).where(meta.c.key == DUE)).scalar()
-    return None if value is None else dict(json.loads(value))
+    return None if value is None else dict(from_json(value))
 
 
 def _due(connection: sa.Connection) -> dict[str, int]:
     value = connection.execute(sa.select(meta.c.value).where(meta.c.key == DUE)).scalar()
-    return {} if value is None else dict(json.loads(value))
+    return {} if value is None else dict(from_json(value))
 
 
 def clear_due(ledger: Ledger, loaded: Mapping[str, int]) -> None:
@@ -240,9 +241,9 @@ def write_over_old_pages(ledger: Ledger) -> None:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("VACUUM")
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "locked" in str(error) or "busy" in str(error):
             raise unfinished from error
-        raise
+        raise in_words(error, ledger.path) from error
     if is_busy:
         raise unfinished

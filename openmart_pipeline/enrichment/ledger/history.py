@@ -5,13 +5,13 @@ Imports `store`, `schema`, `states`.
 """
 
 import datetime as dt
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import from_json
 from openmart_pipeline.enrichment.ledger.schema import batches, events
 from openmart_pipeline.enrichment.ledger.states import ADOPT, DISOWN, RELEASE, REVOKE
 from openmart_pipeline.enrichment.ledger.store import Ledger
@@ -89,7 +89,7 @@ def _happened(ledger: Ledger, which: sa.ColumnElement[bool], newest: int | None)
             from_state=row.from_state,
             to_state=row.to_state,
             reason=row.reason,
-            detail={} if row.detail is None else json.loads(row.detail),
+            detail={} if row.detail is None else from_json(row.detail),
         )
         for row in reversed(rows)
     ]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.schema import meta
 
 _KEY = "journal"
@@ -28,7 +29,7 @@ START = JournalMark(0, 0, "")
 def read_mark(connection: sa.Connection) -> JournalMark:
     """Return how far the ledger has seen the journal; `START` before the first line."""
     value = connection.execute(sa.select(meta.c.value).where(meta.c.key == _KEY)).scalar()
-    return START if value is None else JournalMark(**json.loads(value))
+    return START if value is None else built(JournalMark, value)
 
 
 def advance(connection: sa.Connection, mark: JournalMark) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import member
 from openmart_pipeline.enrichment.ledger.schema import batches, tasks
 from openmart_pipeline.enrichment.ledger.states import (
     ADOPT,
@@ -62,7 +63,7 @@ class Batch:
     @classmethod
     def of(cls, row: sa.RowMapping) -> "Batch":
         """Build one from a row of `batches`."""
-        return cls(**{**row, "state": BatchState(row["state"])})
+        return cls(**{**row, "state": member(BatchState, row["state"])})
 
 
 def find(connection: sa.Connection, batch_no: int) -> Batch:

@@ -5,7 +5,6 @@ but a plan that says so. Which files show it is noted as for every erasure.
 """
 
 import datetime as dt
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import CHANGES_AT_ONCE
+from openmart_pipeline.enrichment.ledger.errors import unpacked
 from openmart_pipeline.enrichment.ledger.schema import (
     asks,
     batches,
@@ -194,5 +194,5 @@ def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) 
     if selection.partition_key is not None:
         query = query.where(batches.c.partition_key == selection.partition_key)
     for batch_no, vendor_task_id, raw in connection.execute(query):
-        if selection.domain is None or selection.domain.encode() in zlib.decompress(raw).lower():
+        if selection.domain is None or selection.domain.encode() in unpacked(raw).lower():
             yield batch_no, vendor_task_id

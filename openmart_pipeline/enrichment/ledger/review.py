@@ -5,11 +5,11 @@ Imports `store`, `schema`, `states`, `plans`, `moves`.
 """
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from openmart_pipeline.enrichment.ledger.errors import from_json
 from openmart_pipeline.enrichment.ledger.moves import Batch
 from openmart_pipeline.enrichment.ledger.owed import is_owed
 from openmart_pipeline.enrichment.ledger.schema import asks, batches, events, partitions, plans, tasks
@@ -144,7 +144,7 @@ def credits_not_spent(ledger: Ledger) -> float:
     query = sa.select(plans.c.quote).join(partitions, partitions.c.current_plan_id == plans.c.plan_id)
     with ledger.read() as connection:
         quotes = connection.execute(query.where(plans.c.quote.is_not(None))).scalars().all()
-    return sum(json.loads(quote).get("credits_not_spent") or 0.0 for quote in quotes)
+    return sum(from_json(quote).get("credits_not_spent") or 0.0 for quote in quotes)
 
 
 def answers_loaded(ledger: Ledger) -> dict[str, int]:

@@ -4,10 +4,14 @@ Lives here: tables and column types. No queries. Imports `states` for the partia
 """
 
 import datetime as dt
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger.states import LIVE
+from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged
+from openmart_pipeline.enrichment.ledger.states import LIVE, BatchState, FileState, TaskState
 
 SCHEMA_VERSION = 3  # every other version is refused: none was released before it
 
@@ -25,6 +29,36 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
     def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Put the zone back."""
         return None if value is None else value.replace(tzinfo=dt.UTC)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Read as usual; what is no instant is damage, and no mistake of the program.
+
+        Raises:
+            LedgerDamaged: it is none.
+
+        """
+        read = super().result_processor(dialect, coltype)
+
+        def instant(value: Any) -> Any:
+            try:
+                return None if value is None or read is None else read(value)
+            except (ValueError, TypeError, AttributeError):
+                raise LedgerDamaged("a date can't be read") from None
+
+        return instant
+
+
+_INSTANT = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9]*"
+
+
+def _one_of(column: str, *kinds: type[StrEnum]) -> sa.CheckConstraint:
+    """Let a column hold the words of these states only; `PRAGMA integrity_check` finds what is none of them."""
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(word)) for kind in kinds for word in kind)})")
+
+
+def _amount(column: str) -> sa.CheckConstraint:
+    """Let a column hold a number that is not negative, or nothing."""
+    return sa.CheckConstraint(f"{column} IS NULL OR (typeof({column}) IN ('real', 'integer') AND {column} >= 0)")
 
 
 metadata = sa.MetaData()
@@ -47,6 +81,7 @@ partitions = sa.Table(
     sa.Column("loaded_at", UtcDateTime),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),
     sa.Column("reading", sa.Text),  # how its owner said it is to be read, as JSON; NULL: as it seems
+    _one_of("state", FileState),
 )
 
 plans = sa.Table(
@@ -139,6 +174,9 @@ batches = sa.Table(
     sa.Column("evidence", sa.Text),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("approval_id", sa.Text, nullable=False),  # whose credit limit it counts against
+    _one_of("state", BatchState),
+    _amount("reserved_credits"),
+    _amount("settled_credits"),
     sa.Index("batches_by_state", "state", "next_poll_at"),
     sa.Index("batches_of_partition", "partition_key", "state"),
     sqlite_autoincrement=True,  # a number is never used twice: it is part of every tracking id
@@ -166,6 +204,10 @@ tasks = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("ended_seq", sa.Integer),
     sa.Column("purged_at", UtcDateTime),  # when the answer was removed for good; its question stays answered
+    _one_of("state", TaskState),
+    sa.CheckConstraint("raw IS NULL OR typeof(raw) = 'blob'"),
+    _amount("emails"),
+    _amount("phones"),
     sa.Index("one_live_task_per_question", "question_id", unique=True, sqlite_where=_LIVE_SQL),
     sa.Index("tasks_of_question", "question_id", "state"),
     sa.Index("tasks_of_batch", "batch_no", "tracking_id", unique=True),
@@ -236,6 +278,11 @@ rate = sa.Table(
     sa.Column("api_identity", sa.Text, primary_key=True),
     sa.Column("next_free_at", UtcDateTime, nullable=False),
 )
+
+for _table in metadata.tables.values():  # an instant that can't be read is found before anything is bought on it
+    for _column in _table.columns:
+        if isinstance(_column.type, UtcDateTime):
+            _table.append_constraint(sa.CheckConstraint(f"{_column.name} IS NULL OR {_column.name} GLOB '{_INSTANT}'"))
 
 # The database itself refuses to forget or to rewrite history.
 APPEND_ONLY = [

@@ -6,13 +6,13 @@ Imports `store`, `schema`, `states`, `plans`, `left`.
 
 import datetime as dt
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.answers import Answer
+from openmart_pipeline.enrichment.ledger.errors import unpacked
 from openmart_pipeline.enrichment.ledger.left import newest_end_of_left
 from openmart_pipeline.enrichment.ledger.loads import LOAD_AGAIN
 from openmart_pipeline.enrichment.ledger.moves import Batch
@@ -75,7 +75,7 @@ def _answer(row: sa.RowMapping, prices: PriceTable) -> Answer:
         fetched_at=row["ended_at"],
         run_id=row["run_id"],
         estimated_credits=None if row["emails"] is None else prices.cost(emails=row["emails"], phones=row["phones"]),
-        raw=None if row["raw"] is None else zlib.decompress(row["raw"]),
+        raw=None if row["raw"] is None else unpacked(row["raw"]),
     )
 
 

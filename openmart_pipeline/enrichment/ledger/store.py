@@ -5,6 +5,7 @@ Imports `schema`; the other modules of the ledger import this one.
 """
 
 import datetime as dt
+import functools
 import json
 import threading
 import time
@@ -17,28 +18,17 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger import schema
+from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged, LedgerRefused, LedgerUnwritable, in_words
+from openmart_pipeline.enrichment.ledger.unopened import refuse_foreign_bytes
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 
+__all__ = ["Clock", "Ledger", "LedgerDamaged", "LedgerRefused", "LedgerUnwritable", "new_key", "utc_now"]
+
 Clock: TypeAlias = Callable[[], dt.datetime]
 
+_MAY_BE_DAMAGE = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 BUSY_TIMEOUT_S = 60  # how long a write waits for its turn behind other processes
-
-
-class LedgerRefused(Exception):
-    """The ledger can't be used as it is; the sentence says why and what to do."""
-
-
-class LedgerUnwritable(LedgerRefused):
-    """The disk is full, or can't be read, or another process kept the ledger to itself for minutes."""
-
-    def __init__(self, cause: BaseException) -> None:
-        """Say what it means for what was bought, and what to do."""
-        super().__init__(
-            f"The ledger could not be read or written ({cause}). What is in it is safe; mend that (is the disk full, "
-            "or another process holding it for minutes?), then start again: nothing is bought twice."
-        )
-        self.cause = str(cause)
 
 
 def utc_now() -> dt.datetime:
@@ -78,6 +68,7 @@ class Ledger:
         self.clock = clock
         self.api_identity = api_identity
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_foreign_bytes(self.path)
         self._turn = threading.Lock()
         self._is_sound = False  # so found since it was opened
         self._engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
@@ -86,10 +77,7 @@ class Ledger:
         try:
             self.uuid = self._create_or_check(api_identity)
             self.names = frozenset({self.uuid})  # those that its lines in the journal carry
-        except sa.exc.DatabaseError as error:
-            self._engine.dispose()
-            raise LedgerRefused(_damaged(self.path, error)) from error
-        except LedgerRefused:
+        except (LedgerRefused, MemoryError):
             self._engine.dispose()
             raise
 
@@ -103,10 +91,11 @@ class Ledger:
 
         Raises:
             LedgerUnwritable: the disk refused, or nobody let go of the ledger; nothing of it was written.
+            LedgerDamaged: what stands in it can't be read; nothing of it was written.
 
         """
         # Threads queue here, where the next one starts at once: SQLite's own waiting is sleeping and looking again.
-        with self._turn, _disk_in_words():
+        with self._turn, self._in_words():
             immediate = self._engine.connect().execution_options(openmart_begin="BEGIN IMMEDIATE")
             with immediate as connection, connection.begin():
                 yield connection
@@ -117,9 +106,10 @@ class Ledger:
 
         Raises:
             LedgerUnwritable: the disk refused.
+            LedgerDamaged: what stands in it can't be read.
 
         """
-        with _disk_in_words(), self._engine.connect() as connection, connection.begin():
+        with self._in_words(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     def record(
@@ -164,13 +154,12 @@ class Ledger:
             LedgerRefused: it is damaged: nothing may be bought on its word.
 
         """
-        try:
-            with self.read() as connection:
-                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        except sa.exc.DatabaseError as error:
-            raise LedgerRefused(_damaged(self.path, error)) from error
+        verdict = self._verdict()
         if verdict != "ok":
-            raise LedgerRefused(_damaged(self.path, verdict))
+            raise LedgerDamaged(verdict, self.path)
+        with self.read() as connection:
+            for table in schema.metadata.tables.values():  # that no column is missing
+                connection.execute(sa.select(table).limit(0))
 
     def check_integrity_once(self) -> None:
         """Do that before the first purchase only: a run buys file after file, and a gigabyte takes seconds.
@@ -182,6 +171,34 @@ class Ledger:
         if not self._is_sound:
             self.check_integrity()
             self._is_sound = True
+
+    def _verdict(self) -> str:
+        """Return what SQLite says of the whole file: `ok`, or the first thing that is wrong.
+
+        Indexes are held against their tables, which takes three times as long (10 s for a million tasks): an index
+        without its entries would let questions be bought again.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                return str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+        except sa.exc.DatabaseError as error:
+            raise in_words(error.orig or error, self.path) from error
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Let no error of the database out as such: whoever catches it must hear what it means for the money."""
+        try:
+            yield
+        except sa.exc.IntegrityError as error:  # a rule of the tables said no, which an index that is damaged does too
+            if (verdict := self._verdict()) != "ok":
+                raise LedgerDamaged(verdict, self.path) from error
+            raise
+        except sa.exc.DatabaseError as error:
+            raise in_words(error.orig or error, self.path) from error
+        except _MAY_BE_DAMAGE as error:  # an empty page gives None where a number must be
+            if (verdict := self._verdict()) != "ok":
+                raise LedgerDamaged(verdict, self.path) from error
+            raise
 
     def _create_or_check(self, api_identity: str) -> str:
         with self.write() as connection:
@@ -198,7 +215,15 @@ class Ledger:
                 connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
             known = {row.key: row.value for row in connection.execute(sa.select(schema.meta))}
             self._refuse_foreign(known, api_identity)
+            self._refuse_incomplete(connection)
         return str(known["ledger_uuid"])
+
+    def _refuse_incomplete(self, connection: sa.Connection) -> None:
+        """Refuse a ledger that lacks a table, a trigger, or the index that keeps a question from being paid twice."""
+        names = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
+        lacking = sorted(_objects() - names)
+        if lacking:
+            raise LedgerDamaged(f"it lacks {', '.join(lacking[:3])}", self.path)
 
     def _refuse_foreign(self, known: Mapping[str, str], api_identity: str) -> None:
         if not {"ledger_uuid", "schema_version", "api_identity"} <= known.keys():
@@ -206,7 +231,10 @@ class Ledger:
                 f"{self.path} is a database of another program. Nothing was bought. Set OPENMART_LEDGER_URL to a file "
                 "of its own, or leave it unset."
             )
-        version, canon = int(known["schema_version"]), int(known.get("canon_version", 1))
+        try:
+            version, canon = int(known["schema_version"]), int(known.get("canon_version", 1))
+        except ValueError:
+            raise LedgerDamaged("its version is no number", self.path) from None
         if version > schema.SCHEMA_VERSION or canon > CANON_VERSION:
             raise LedgerRefused(
                 f"{self.path} was written by a newer version of this program (schema {version}.{canon}, this program "
@@ -224,6 +252,15 @@ class Ledger:
                 f"{api_identity!r}: what one sold, the other does not know. Nothing was bought. "
                 "Use another OPENMART_DATA_DIR for it, or set OPENMART_BASE_URL back."
             )
+
+
+@functools.cache
+def _objects() -> frozenset[str]:
+    """Return the names of all tables, indexes and triggers of a ledger."""
+    tables = schema.metadata.tables.values()
+    indexes = [str(index.name) for table in tables for index in table.indexes]
+    triggers = [statement.split()[2] for statement in schema.APPEND_ONLY]
+    return frozenset([*(table.name for table in tables), *indexes, *triggers])
 
 
 def new_key(result: sa.CursorResult[Any]) -> int:
@@ -253,18 +290,3 @@ def _prepare_connection(connection: Any, _record: object) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("openmart_begin", "BEGIN"))
-
-
-@contextmanager
-def _disk_in_words() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        raise LedgerUnwritable(error.orig or error) from error
-
-
-def _damaged(path: Path, cause: object) -> str:
-    return (
-        f"The ledger {path} can't be read ({cause}). It is the record of what was paid for, so nothing was bought. "
-        "Put back the newest copy of it, or move it away and rebuild it from the submission journal beside it."
-    )
