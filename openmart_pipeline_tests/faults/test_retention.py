@@ -39,6 +39,7 @@ def grow_old(work: Workplace, *domains: str, days: int = 100) -> None:
     with work.ledger.write() as connection:
         long_ago = work.ledger.clock() - dt.timedelta(days=days)
         connection.execute(schema.tasks.update().where(which).values(ended_at=long_ago))
+        connection.execute(schema.batches.update().values(intent_at=long_ago))  # no answer is older than its purchase
 
 
 def raw_answers(work: Workplace) -> int:
