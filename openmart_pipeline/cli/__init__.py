@@ -29,6 +29,7 @@ COMMANDS = {
     "forget": ("openmart_pipeline.cli.people:forget", "Remove one person from everything, and keep them out."),
     "suppress": ("openmart_pipeline.cli.people:suppress", "Keep people or whole companies out of plans and tables."),
     "retire": ("openmart_pipeline.cli.retire:retire", "Be done with a file; its data stays, or goes."),
+    "history": ("openmart_pipeline.cli.history:history", "Show who did what, when, how many and why."),
     "purge": ("openmart_pipeline.cli.purge:purge", "Remove answers for good, by age, file or company."),
     "rebuild": ("openmart_pipeline.cli.rebuild:rebuild", "Make the analysts' database anew from the ledger. Free."),
     "check": ("openmart_pipeline.cli.check:check", "Check settings, key, balance, clock, folders and disk."),

@@ -11,6 +11,7 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.workplace import record_reading
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.warehouse.export import ExportRefused, Selection, known_files
 from openmart_pipeline.enrichment.warehouse.export import export as write_export
@@ -57,7 +58,13 @@ def export(
                     f"There is no file {input_file!r} in the database: it knows {', '.join(known) or 'none'}."
                 )
             selection = Selection(name=name or "contacts", input_file=input_file, sql=sql, with_columns=with_columns)
-            written = write_export(published, target, selection, replace=replace)
+            written = write_export(
+                published,
+                target,
+                selection,
+                replace=replace,
+                on_rows=lambda rows: _record(environment, selection, rows),
+            )
         except (QueryRefused, ExportRefused) as error:
             raise Refusal(str(error)) from error
     console = results()
@@ -71,3 +78,9 @@ def export(
         console.print(
             f"{plural(written.shortened_cells, 'text')} too long for a cell of a workbook: export CSV instead."
         )
+
+
+def _record(environment: Mapping[str, str], selection: Selection, rows: int) -> None:
+    record_reading(
+        environment, "export", rows=rows, partition_key=selection.input_file, is_own_sql=selection.sql is not None
+    )

@@ -13,6 +13,7 @@ from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import journal_rewrite, recovery
+from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.words import plural
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
@@ -41,6 +42,7 @@ def backup(environment: Mapping[str, str], target: Path) -> None:
     """Copy the ledger to TARGET, also while others buy. Keep submissions.jsonl somewhere else than the copy."""
     with plain_sentences(), workplace(environment) as (_settings, work):
         recovery.back_up(work.ledger, target)
+        audit.note(work.ledger, "backup", who=person())
     results().print(harmless(f"Copied to {target}."))
 
 

@@ -1,7 +1,7 @@
 """`query`: one SELECT on the published database, shown as a table, CSV or JSON lines.
 
 Lives here: how a result is shown. What the connection may do is decided in `warehouse.published`.
-Imports `settings` for where the database is; opens no ledger.
+The history keeps that rows were read, and how many; never the SQL.
 """
 
 import csv
@@ -14,6 +14,7 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results, table
+from openmart_pipeline.cli.workplace import record_reading
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.warehouse.published import QueryRefused, Result, reading_published
 from openmart_pipeline.enrichment.warehouse.spreadsheet_cells import Cell, cell, guarded
@@ -44,7 +45,8 @@ def query(environment: Mapping[str, str], sql: str, format_: str, rows: int) -> 
         published = DataFolder(read_settings(environment).data_dir).published
         try:
             with reading_published(published, statement) as result:
-                _SHOWN[format_](result, rows)
+                shown = _SHOWN[format_](result, rows)
+            record_reading(environment, "query", rows=shown)
         except QueryRefused as error:
             raise Refusal(str(error)) from error
 
@@ -55,7 +57,7 @@ def _cells(result: Result) -> Iterator[list[Cell]]:
             yield [cell(value) for value in row]
 
 
-def _show_table(result: Result, most_rows: int) -> None:
+def _show_table(result: Result, most_rows: int) -> int:
     all_rows = _cells(result)
     rows = list(islice(all_rows, most_rows))
     shown = table("", result.columns, numbers_from=len(result.columns))
@@ -65,21 +67,28 @@ def _show_table(result: Result, most_rows: int) -> None:
     for row in rows:
         shown.add_row(*(harmless("NULL" if value is None else value) for value in row))
     results().print(shown)
-    more = sum(1 for _ in all_rows)
-    if more:
+    if more := sum(1 for _ in all_rows):
         remarks().print(f"{more:,} more rows: say --rows, or put them into a file with `openmart-pipeline export`.")
+    return len(rows)
 
 
-def _print_csv(result: Result, _rows: int) -> None:
+def _print_csv(result: Result, _rows: int) -> int:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([guarded(name) for name in result.columns])
-    writer.writerows([guarded(value) for value in row] for row in _cells(result))
+    count = 0
+    for row in _cells(result):
+        writer.writerow([guarded(value) for value in row])
+        count += 1
+    return count
 
 
-def _print_json(result: Result, _rows: int) -> None:
+def _print_json(result: Result, _rows: int) -> int:
+    count = 0
     for chunk in result.chunks:
         for row in chunk.to_pylist():
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
+            count += 1
+    return count
 
 
 _SHOWN = {"table": _show_table, "csv": _print_csv, "json": _print_json}

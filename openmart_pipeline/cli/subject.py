@@ -13,7 +13,8 @@ import click
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.found import choices, identifiers_of, included, show_doubts, who_is_meant
 from openmart_pipeline.cli.screen import harmless, remarks
-from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.cli.workplace import person, workplace
+from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.people import holdings
 from openmart_pipeline.enrichment.people.access import Basis, as_json, as_letter
 from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed
@@ -48,7 +49,7 @@ def subject(
 
     WHO are e-mail addresses, phone numbers with country code, LinkedIn pages of one person, or "NAME at DOMAIN";
     without any they are read from stdin. All that leads to the person is followed; what somebody else is found by too
-    is said on stderr, with the options that settle it. Changes nothing.
+    is said on stderr, with the options that settle it. Changes nothing; the history keeps that it was asked.
     """
     given, theirs = identifiers_of(who), included(include)
     with plain_sentences():
@@ -58,6 +59,9 @@ def subject(
                 found = holdings.find(work, given, include=theirs, only=only)
                 show_doubts(found, remarks())
                 _refuse_several(found)
+                audit.note(
+                    work.ledger, "subject", who=person(), answers=len(found.answers), contacts=len(found.contacts)
+                )
                 basis = Basis(purpose=settings.purpose, recipients=settings.recipients, retention=settings.retention)
                 text = (
                     as_letter(work, found, basis)

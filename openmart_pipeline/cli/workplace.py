@@ -9,7 +9,12 @@ import getpass
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.enrichment.ledger import audit
+from openmart_pipeline.enrichment.ledger.store import LedgerRefused
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import open_workplace
@@ -23,6 +28,21 @@ def workplace(environment: Mapping[str, str]) -> Iterator[tuple[Settings, Workpl
     settings = read_settings(environment)
     with open_workplace(settings, actor=ACTOR) as work:
         yield settings, work
+
+
+def record_reading(environment: Mapping[str, str], kind: str, **counts: Any) -> None:
+    """Write into the history that somebody read people's data; a ledger that is not there is not made.
+
+    An analyst may read the published database where the ledger can't be written: that is said, and goes on.
+    """
+    settings = read_settings(environment)
+    if not Path(settings.ledger_url.removeprefix("sqlite:///")).exists():
+        return
+    try:
+        with open_workplace(settings, actor=ACTOR) as work:
+            audit.note(work.ledger, kind, who=person(), **counts)
+    except (LedgerRefused, OSError) as error:
+        remarks().print(harmless(f"Not written into the history: {error}"))
 
 
 def new_run_id() -> str:

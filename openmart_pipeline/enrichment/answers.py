@@ -55,6 +55,19 @@ class LeftRow(NamedTuple):
     info_access: str  # EMAIL, PHONE or EMAIL_AND_PHONE
 
 
+class AuditRow(NamedTuple):
+    """What somebody did: never a person's data, but for the name of who did it."""
+
+    event_no: int
+    happened_at: dt.datetime
+    who: str
+    kind: str
+    how_many: str | None
+    about_file: str | None
+    batch_no: int | None
+    why: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
     """One POST of up to 100 tasks, as the ledger knows it."""

@@ -56,7 +56,7 @@ def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) 
     """
     rows, contacts = _held(work, key)
     copies = _copies(work, key)
-    retirement.retire(work.ledger, key, remove_data=remove_data, who=who, why=why)
+    retirement.retire(work.ledger, key, remove_data=remove_data, who=who, why=why, rows=rows, contacts=contacts)
     removed = 0
     if remove_data:
         work.warehouse.forget_file(key)

@@ -18,7 +18,7 @@ from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.brakes import Brakes
 from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.draft import Draft
-from openmart_pipeline.enrichment.ledger import experience, left, loads, owed, plans, standing
+from openmart_pipeline.enrichment.ledger import audit, experience, left, loads, owed, plans, standing
 from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
 from openmart_pipeline.enrichment.ledger.plans import Plan, Reask
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
@@ -427,6 +427,7 @@ def publish(work: Workplace) -> bool:
     _refuse_without_files(work)
     files = plans.all_partitions(work.ledger)
     work.warehouse.note_states({row.partition_key: row.state for row in files})
+    work.warehouse.note_audit_trail(audit.extent(work.ledger), lambda: audit.trail(work.ledger))
     known = {row.partition_key for row in files if row.current_plan_id is not None}
     waiting = known & (standing.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
     info = PublishedInfo(

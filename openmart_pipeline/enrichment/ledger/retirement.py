@@ -16,7 +16,9 @@ from openmart_pipeline.enrichment.ledger.store import Ledger
 NOT_ENDED = (BatchState.SENDING, BatchState.SUBMITTED, BatchState.READY, BatchState.STUCK, BatchState.UNKNOWN)
 
 
-def retire(ledger: Ledger, partition_key: str, *, remove_data: bool, who: str, why: str) -> None:
+def retire(
+    ledger: Ledger, partition_key: str, *, remove_data: bool, who: str, why: str, rows: int = 0, contacts: int = 0
+) -> None:
     """Let nothing more be planned or bought for the file; with `remove_data` it is forgotten what it asks.
 
     A buyer in the middle of its plan stops at the next claim. Answers stay: they are paid for, and other files reuse
@@ -36,7 +38,16 @@ def retire(ledger: Ledger, partition_key: str, *, remove_data: bool, who: str, w
             erasure.note_due(ledger, connection, ())  # whoever is loading the file must not write what was read before
             values |= {"current_plan_id": None, "file_sha256": None, "loaded_seq": -1, "loaded_at": None}
         connection.execute(partitions.update().where(partitions.c.partition_key == partition_key).values(**values))
-        ledger.record(connection, "retire", actor=who, reason=why, partition_key=partition_key, remove_data=remove_data)
+        ledger.record(
+            connection,
+            "retire",
+            actor=who,
+            reason=why,
+            partition_key=partition_key,
+            remove_data=remove_data,
+            rows=rows,
+            contacts=contacts,
+        )
 
 
 def bring_back(ledger: Ledger, partition_key: str, *, who: str, why: str) -> None:

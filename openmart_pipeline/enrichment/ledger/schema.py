@@ -259,6 +259,8 @@ events = sa.Table(
     sa.Column("to_state", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("detail", sa.Text),
+    # Done by a person, or by a schedule that one switched on: part of the audit trail.
+    sa.Column("is_act", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("events_of_batch", "batch_no"),
     sqlite_autoincrement=True,
 )

@@ -21,6 +21,7 @@ from openmart_pipeline.enrichment.ledger import schema
 from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged, LedgerRefused, LedgerUnwritable, in_words
 from openmart_pipeline.enrichment.ledger.unopened import refuse_foreign_bytes
 from openmart_pipeline.enrichment.owners import Owner
+from openmart_pipeline.enrichment.people.identifiers import without_identifiers
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 
 __all__ = ["Clock", "Ledger", "LedgerDamaged", "LedgerRefused", "LedgerUnwritable", "new_key", "utc_now"]
@@ -124,7 +125,13 @@ class Ledger:
         actor: str | None = None,
         **detail: Any,
     ) -> int:
-        """Write one event into the history, in the caller's transaction; its number orders all that happens."""
+        """Write one event into the history, in the caller's transaction; its number orders all that happens.
+
+        With an `actor` it is an act of a person and part of the audit trail. Nothing is ever removed from that, so a
+        reason is kept without addresses, numbers and pages of people.
+        """
+        if actor is not None and reason is not None:
+            reason = without_identifiers(reason)
         result = connection.execute(
             schema.events.insert().values(
                 at=self.clock(),
@@ -135,6 +142,7 @@ class Ledger:
                 to_state=to_state,
                 reason=reason,
                 detail=json.dumps(detail, ensure_ascii=False) if detail else None,
+                is_act=actor is not None,
             )
         )
         return new_key(result)

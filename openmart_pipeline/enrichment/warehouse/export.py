@@ -88,8 +88,17 @@ class Exported:
     shortened_cells: int  # texts longer than a cell of a workbook can be
 
 
-def export(published_path: Path, target: Path, selection: Selection, *, replace: bool = False) -> Exported:
+def export(
+    published_path: Path,
+    target: Path,
+    selection: Selection,
+    *,
+    replace: bool = False,
+    on_rows: Callable[[int], None] = lambda _rows: None,
+) -> Exported:
     """Write the selected rows to `target`, whose suffix names the format; whole, or not at all.
+
+    `on_rows` hears how many, before the file is there under its name.
 
     Raises:
         ExportRefused: unknown format, a file in the way, too many rows, or the disk refuses.
@@ -111,6 +120,7 @@ def export(published_path: Path, target: Path, selection: Selection, *, replace:
             result = run_with_file_columns(reader, sql, params, column) if column else reader.run(sql, params)
             _refuse_doubled_columns(result)
             written = write(aside, result)
+        on_rows(written.rows)
         _put_in_place(aside, target)
     except OSError as error:
         raise ExportRefused(

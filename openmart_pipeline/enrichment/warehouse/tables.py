@@ -317,6 +317,22 @@ CONTACT_ROWS = Table(
     ),
 )
 
+AUDIT_TRAIL = Table(
+    "audit_trail",
+    "A row is something that a person did, or a schedule that one switched on: approvals, decisions about batches in "
+    "doubt, forgetting, suppressing, purging, retiring, exports, queries. Never a person's data",
+    (
+        Column("event_no", INTEGER, "Number in the ledger's history, in the order of events"),
+        Column("happened_at", UTC, "When, UTC"),
+        Column("who", TEXT, "Who did it, as the system or the run's configuration names them"),
+        Column("kind", TEXT, "What was done: approve, adopt, release, forget, suppress, purge, retire, export ..."),
+        Column("how_many", TEXT, "How many of what, in words"),
+        Column("about_file", TEXT, "The company file it was about, where it was about one; also of one since removed"),
+        Column("batch_no", INTEGER, "The batch it was about, where it was about one"),
+        Column("why", TEXT, "The reason given"),
+    ),
+)
+
 PUBLISHED_INFO = Table(
     "published_info",
     "One row: what this database is a picture of. Absent while the private file has changed since",
@@ -341,5 +357,6 @@ TABLES = (
     TASK_RESULTS,
     CONTACTS,
     CONTACT_ROWS,
+    AUDIT_TRAIL,
     PUBLISHED_INFO,
 )

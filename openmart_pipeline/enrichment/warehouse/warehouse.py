@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from openmart_pipeline.enrichment.answers import Answer, BatchRow, LeftRow
+from openmart_pipeline.enrichment.answers import Answer, AuditRow, BatchRow, LeftRow
 from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
-from openmart_pipeline.enrichment.warehouse import answer_loads, compacting, file_loads, publish
+from openmart_pipeline.enrichment.warehouse import answer_loads, audit_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
@@ -154,6 +154,11 @@ class Warehouse:
         changed = [[states[name], name] for name, state in known.items() if name in states and states[name] != state]
         if changed:
             file_loads.note_states(self._file, changed)
+
+    def note_audit_trail(self, extent: tuple[int, int], rows: Callable[[], Sequence[AuditRow]]) -> None:
+        """Hold the audit trail as it is; nothing is asked for or written where its extent is the one held."""
+        if audit_loads.extent(self._file) != extent:
+            audit_loads.replace_audit_trail(self._file, rows())
 
     def forget_file(self, input_file: str) -> None:
         """Remove every row of the file from every table; the ledger and the file's copy are not touched."""
