@@ -40,10 +40,10 @@ def purge(
 ) -> None:
     """Remove answers with their people for good: raw answers, contacts, results. It can't be undone.
 
-    What was paid stays in the accounts, and the questions stay answered: nothing buys them again by itself. Only a
-    plan that asks stale answers again does, or the monthly refresh. Several choices together mean answers that all
-    of them are true of. To keep a company out for the future too: openmart-pipeline suppress. A file's own rows go
-    with openmart-pipeline retire --remove-data.
+    What was paid stays in the accounts, and the questions stay answered: nothing buys them again by itself, not even
+    the monthly refresh. Only a plan that you make with --reask stale does. Of several choices all must hold. To keep
+    a company out for the future too: openmart-pipeline suppress. A file's own rows go with openmart-pipeline retire
+    --remove-data.
     """
     if not dry_run and not why:
         raise Refusal("Say --why: a reference for the history; or --dry-run to see what would go. Nothing was removed.")

@@ -133,6 +133,14 @@ def test_after_a_kill_the_next_collecting_run_takes_the_contacts_out(tmp_path: P
         assert places(data, EMAIL, PAGE) & {"warehouse.duckdb", "published/contacts.duckdb"} == set()
 
 
+def test_a_clock_that_was_behind_while_reading_makes_no_answer_old(tmp_path: Path, bought: tuple[Path, str]) -> None:
+    with at_a_copy(bought, tmp_path / "data") as (work, _buyer):
+        with work.ledger.write() as connection:
+            in_1999 = dt.datetime(1999, 1, 1, tzinfo=dt.UTC)
+            connection.execute(schema.tasks.update().values(ended_at=in_1999))
+        assert purging.preview(work, OLD).chosen.answers == 0, "they were bought just now"
+
+
 def test_a_clock_that_jumped_purges_nothing_unwatched(tmp_path: Path, bought: tuple[Path, str]) -> None:
     with at_a_copy(bought, tmp_path / "data") as (work, _buyer):
         ahead = work.ledger.clock() + dt.timedelta(days=365)

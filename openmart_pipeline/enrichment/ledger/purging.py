@@ -153,7 +153,9 @@ def _is_chosen(ledger: Ledger, selection: Selection, *, with_shared: bool = Fals
     """SQL: the task holds an answer that the selection is about."""
     conditions: list[sa.ColumnElement[bool]] = [tasks.c.raw.is_not(None)]
     if selection.older_than is not None:
-        conditions.append(tasks.c.ended_at < ledger.clock() - selection.older_than)
+        long_ago = ledger.clock() - selection.older_than
+        # An answer is never older than its purchase, which no wrong clock can date: one is refused before it.
+        conditions += [tasks.c.ended_at < long_ago, batches.c.intent_at < long_ago]
     if selection.domain is not None:
         below = questions.c.domain.endswith(f".{selection.domain}", autoescape=True)
         conditions.append(sa.or_(questions.c.domain == selection.domain, below))
@@ -190,7 +192,8 @@ def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) 
         .where(unmatched_results.c.raw.is_not(None))
     )
     if selection.older_than is not None:
-        query = query.where(unmatched_results.c.read_at < ledger.clock() - selection.older_than)
+        long_ago = ledger.clock() - selection.older_than
+        query = query.where(unmatched_results.c.read_at < long_ago, batches.c.intent_at < long_ago)
     if selection.partition_key is not None:
         query = query.where(batches.c.partition_key == selection.partition_key)
     for batch_no, vendor_task_id, raw in connection.execute(query):
