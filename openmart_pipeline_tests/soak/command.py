@@ -27,7 +27,7 @@ def folder_of(keep: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def options_of(about: str | None, **defaults: float) -> dict[str, Any]:
+def options_of(about: str | None, **defaults: float | str) -> dict[str, Any]:
     """Read the command line: one option for each default, and where to leave the files."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():

@@ -1,0 +1,94 @@
+"""A person who does what the sentences say: runs the command that a refusal names, decides about unknown batches.
+
+What the vendor's support would tell is read from the server's account. Whatever no command is named for is told to
+the soak: a refusal that leads nowhere is a claim that failed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from openmart_pipeline_tests.soak import witness
+from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, MixedWorld, Said, kind_of
+
+Handler: TypeAlias = Callable[[], None]
+
+_NAMED = re.compile(r"openmart-pipeline ([a-z]+(?: (?!with|and|or|in|to|for)[a-z]+)?(?: --[a-z-]+)?)")
+ADOPTED = "the vendor's account names its tracking ids"
+RELEASED = "the vendor's account does not know it"
+
+
+class Follower:
+    """Somebody at the command line of one world."""
+
+    def __init__(self, world: MixedWorld) -> None:
+        """Work in this world."""
+        self._world = world
+        self._ways: dict[str, Handler] = {
+            "ledger reconcile": lambda: self._do("ledger", "reconcile"),
+            "ledger restored --lift": self._lift,
+            "unknown list": self.decide,
+            "unknown adopt": self.decide,
+            "unknown release": self.decide,
+            "collect": lambda: self._do("collect", "--patience", "0.05"),
+            "rebuild": lambda: self._do("rebuild", "--yes"),
+        }
+
+    def follow(self, said: Said) -> bool:
+        """Do what a refusal names; return whether it named anything that can be done."""
+        named = list(dict.fromkeys(_NAMED.findall(said.sentence)))
+        ways = [way for name in named for way in self._ways_of(name)]
+        for way in dict.fromkeys(ways):
+            way()
+        if not ways:
+            self._world.counts.events[f"nothing to follow in: {kind_of(said.sentence)}"] += 1
+        return bool(ways)
+
+    def _ways_of(self, name: str) -> list[Handler]:
+        return [way for start, way in self._ways.items() if name.startswith(start)]
+
+    def _do(self, *words: str) -> None:
+        said = self._world.command(*words)
+        if said.is_refusal and not said.sentence.startswith("Usage"):
+            self._world.counts.events[f"refused when followed: {' '.join(words[:2])}"] += 1
+
+    def decide(self) -> None:
+        """Adopt each unknown batch that was sold, release all the others, as the list of them says."""
+        world = self._world
+        listed = world.command("unknown", "list").text
+        tasks = witness.tasks(world.data_dir / LEDGER)
+        unknown = {
+            number for number, state in witness.batch_states(world.data_dir / LEDGER).items() if state == "unknown"
+        }
+        ids: dict[int, set[str]] = {number: set() for number in unknown}
+        for task in tasks.values():
+            if task.batch_no in ids:
+                ids[task.batch_no].add(task.tracking_id)
+        sold = {
+            tracking_id: batch["batch_id"]
+            for batch in world.simulator.each_batch()
+            for tracking_id in batch["tracking_ids"]
+        }
+        for number in sorted(unknown):
+            if not re.search(rf"^\s*{number}\s", listed, re.MULTILINE):
+                continue  # became unknown since
+            known = {sold[tracking_id] for tracking_id in ids[number] if tracking_id in sold}
+            if known:
+                (batch_id,) = known
+                said = world.command("unknown", "adopt", str(number), "--batch-id", batch_id, "--why", ADOPTED)
+                world.counts.events["adopted"] += said.exit_code == 0
+            else:
+                said = world.command("unknown", "release", str(number), "--vouch-unpaid", "--why", RELEASED)
+                world.counts.events["released"] += said.exit_code == 0
+
+    def _lift(self) -> None:
+        """Lift a hold once nothing is missing; the newest ledger and journal are looked for first where some is."""
+        world = self._world
+        if world.not_in_ledger():
+            newest = world.folder / "newest"
+            if (newest / JOURNAL).exists():
+                world.stop(is_kill=False)
+                world.put_back(newest, JOURNAL)
+                self._do("ledger", "reconcile")
+        if not world.not_in_ledger():
+            self._do("ledger", "restored", "--lift")

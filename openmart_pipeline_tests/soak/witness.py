@@ -1,0 +1,83 @@
+"""What can be read beside the product: its ledger as plain SQLite, its published database, the server's account.
+
+Only reads; no claim and no decision. Rows are taken by SQL of its own, so that a mistake in the product's reads can't
+hide one in its rows.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+PUBLISHED = """
+SELECT DISTINCT company_domain, first_name, last_name, title, email, linkedin_url FROM contacts
+"""
+SETTLED = ("collected", "released", "unsent", "rejected", "expired")
+BOUGHT = ("collected", "submitted", "ready", "stuck", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of the ledger, and the batch it is in."""
+
+    tracking_id: str
+    state: str
+    has_answer: bool
+    batch_no: int
+    batch_state: str
+    batch_id: str | None
+
+
+@contextmanager
+def reading(ledger: Path) -> Iterator[sqlite3.Connection]:
+    """Open the ledger to read it."""
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=20)) as connection:
+        yield connection
+
+
+def tasks(ledger: Path) -> dict[str, Task]:
+    """Return every task by its tracking id; nothing where there is no ledger yet."""
+    if not ledger.exists():
+        return {}
+    with reading(ledger) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tasks'").fetchone():
+            return {}
+        rows = connection.execute(
+            "SELECT tracking_id, tasks.state, raw IS NOT NULL, batch_no, batches.state, vendor_batch_id "
+            "FROM tasks JOIN batches USING (batch_no)"
+        )
+        return {row[0]: Task(row[0], row[1], bool(row[2]), *row[3:]) for row in rows}
+
+
+def batch_states(ledger: Path) -> dict[int, str]:
+    """Return the state of every batch by its number."""
+    if not ledger.exists():
+        return {}
+    with reading(ledger) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone():
+            return {}
+        return dict(connection.execute("SELECT batch_no, state FROM batches ORDER BY batch_no").fetchall())
+
+
+def settled_credits(ledger: Path) -> float:
+    """Return what the ledger says was charged for what is settled."""
+    with reading(ledger) as connection:
+        return float(connection.execute("SELECT coalesce(sum(settled_credits), 0) FROM batches").fetchone()[0])
+
+
+def unmatched(ledger: Path) -> dict[int, int]:
+    """Return how many answers of each batch name no task of ours."""
+    with reading(ledger) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        table = "unmatched_results" if "unmatched_results" in names else "strays"
+        rows = connection.execute(f"SELECT batch_no, count(*) FROM {table} GROUP BY batch_no")
+        return dict(rows.fetchall())
+
+
+def published(path: Path) -> set[tuple[str | None, ...]]:
+    """Return the published contacts, each person of a company once; it opens at any time."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return set(connection.execute(PUBLISHED).fetchall())
