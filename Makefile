@@ -36,12 +36,13 @@ bench: $(READY) ## the benchmarks, side by side with plain scripts
 	@$(BIN)/python benchmarks/whole_run.py
 	@$(BIN)/python benchmarks/warehouse.py
 
-soak: $(READY) ## what `make test` runs small, whole, in about an hour and a half: every part with its figures
+soak: $(READY) ## what `make test` runs small, whole, in about two hours: every part with its figures
 	@$(BIN)/python -m openmart_pipeline_tests.enrichment.readers_and_kills
 	@$(BIN)/python -m openmart_pipeline_tests.enrichment.shared_companies
 	@$(BIN)/python -m openmart_pipeline_tests.enrichment.test_ledger_machine
 	@$(BIN)/python -m openmart_pipeline_tests.soak.kills
 	@$(BIN)/python -m openmart_pipeline_tests.soak.lost_answers
+	@$(BIN)/python -m openmart_pipeline_tests.soak.mixed --minutes 20
 	@$(BIN)/python -m openmart_pipeline_tests.soak.a_million_tasks
 
 lock: ## pin the dependencies anew, with their hashes

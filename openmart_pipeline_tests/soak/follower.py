@@ -4,7 +4,9 @@ What the vendor's support would tell is read from the server's account. Whatever
 the soak: a refusal that leads nowhere is a claim that failed.
 """
 
+import random
 import re
+import shutil
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -13,7 +15,8 @@ from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, MixedWorld
 
 Handler: TypeAlias = Callable[[], None]
 
-_NAMED = re.compile(r"openmart-pipeline ([a-z]+(?: (?!with|and|or|in|to|for)[a-z]+)?(?: --[a-z-]+)?)")
+_NAMED = re.compile(r"openmart-pipeline ([a-z]+(?: (?!with|and|or|in|to|for)[a-z-]+)?(?: --[a-z-]+)?)")
+PUTS_BACK = 0.5  # of the time the right journal is found again, although a new one would do
 ADOPTED = "the vendor's account names its tracking ids"
 RELEASED = "the vendor's account does not know it"
 
@@ -21,12 +24,14 @@ RELEASED = "the vendor's account does not know it"
 class Follower:
     """Somebody at the command line of one world."""
 
-    def __init__(self, world: MixedWorld) -> None:
-        """Work in this world."""
+    def __init__(self, world: MixedWorld, chance: random.Random) -> None:
+        """Work in this world; the dice are for where a sentence leaves a choice."""
         self._world = world
+        self._chance = chance
         self._ways: dict[str, Handler] = {
             "ledger reconcile": lambda: self._do("ledger", "reconcile"),
             "ledger restored --lift": self._lift,
+            "ledger new-journal": self._new_journal,
             "unknown list": self.decide,
             "unknown adopt": self.decide,
             "unknown release": self.decide,
@@ -82,13 +87,23 @@ class Follower:
                 world.counts.events["released"] += said.exit_code == 0
 
     def _lift(self) -> None:
-        """Lift a hold once nothing is missing; the newest ledger and journal are looked for first where some is."""
-        world = self._world
-        if world.not_in_ledger():
-            newest = world.folder / "newest"
-            if (newest / JOURNAL).exists():
-                world.stop(is_kill=False)
-                world.put_back(newest, JOURNAL)
-                self._do("ledger", "reconcile")
-        if not world.not_in_ledger():
+        """Lift a hold once nothing is missing; the newest ledger and journal are put back first where something is."""
+        if self._world.not_in_ledger():
+            self._put_newest_back(*self._chance.choice(((JOURNAL,), (LEDGER, JOURNAL))))
+        if not self._world.not_in_ledger():
             self._do("ledger", "restored", "--lift")
+
+    def _new_journal(self) -> None:
+        """Put the right journal back where it was kept and something is missing, else write a new one."""
+        if self._world.not_in_ledger() or self._chance.random() < PUTS_BACK:
+            self._put_newest_back(JOURNAL)
+        if not self._world.not_in_ledger():
+            self._do("ledger", "new-journal", "--why", "the old one is lost")
+
+    def _put_newest_back(self, *names: str) -> None:
+        world = self._world
+        world.stop(is_kill=False)
+        if (world.newest / JOURNAL).exists():
+            world.put_back(world.newest, *names)
+            shutil.rmtree(world.newest)  # once: what is bought from now on is not in it
+            self._do("ledger", "reconcile")

@@ -41,7 +41,7 @@ class Play:
         """Play in this world."""
         self.world = world
         self.chance = chance
-        self.person = Follower(world)
+        self.person = Follower(world, chance)
         self._versions = 0
         self._janitors = 0
 
@@ -105,16 +105,20 @@ class Play:
         if not backups:
             return
         self.world.stop(is_kill=self.chance.random() < 0.5)
-        self.world.newest()
+        self.world.keep_newest()
         names = self.chance.choice(((LEDGER,), (JOURNAL,), (LEDGER, JOURNAL)))
         self.world.put_back(self.chance.choice(backups), *names)
-        if len(names) > 1 and self.world.not_in_ledger():  # a person knows of it, and says so as the help tells
+        self._say_that_both_are_old()
+
+    def _say_that_both_are_old(self) -> None:
+        """Do what the help of `ledger restored` tells a person who put an old copy of both back, at once or in turn."""
+        if self.world.forgotten():
             self.world.command("ledger", "restored", "--hold")
 
     def damage_journal(self) -> None:
         """Lose the journal, empty it, or have its lines twice."""
         self.world.stop(is_kill=True)
-        self.world.newest()
+        self.world.keep_newest()
         journal = self.world.data_dir / JOURNAL
         if not journal.exists():
             return
@@ -130,6 +134,7 @@ class Play:
             case _:
                 journal.write_bytes(b"".join(lines[: self.chance.randint(0, len(lines))]))
         self.world.happened(f"journal {how}")
+        self._say_that_both_are_old()
 
     def fork(self) -> None:
         """Copy the data folder; both copies try to buy, and a person lets only one of them live."""
@@ -168,7 +173,7 @@ def play(world: MixedWorld, chance: random.Random, *, seconds: float, without: s
             continue
         if action not in TAKES_A_PLACE or len(world.running) < AT_ONCE:
             action(at_play)
-        world.wait(until_s=chance.uniform(0.02, 0.4))
+        world.wait(until_s=chance.uniform(0.02, 0.25))
         at_play.read()
     at_play.calm()
     titles = {name: chance.choice(TITLES) for name in world.versions}

@@ -107,6 +107,7 @@ class MixedWorld:
         self.simulator = simulator
         self.counts = counts
         self.data_dir = folder / "data"
+        self.newest = folder / "newest"  # ledger and journal before the last restore, kept by a careful person
         self.approvals: list[Approval] = []
         self.running: list[Running] = []
         self.ended: list[Said] = []  # by commands that ran beside others; whoever reads them takes them out
@@ -321,15 +322,15 @@ class MixedWorld:
         """All backups, oldest first."""
         return sorted((self.folder / "backups").iterdir(), key=lambda path: int(path.name))
 
-    def newest(self) -> Path:
-        """Keep the newest ledger and journal where the person finds them again; return where. Nothing may run."""
-        keep = self.folder / "newest"
-        shutil.rmtree(keep, ignore_errors=True)
-        keep.mkdir()
+    def keep_newest(self) -> None:
+        """Keep ledger and journal where the person finds them again, if together they know all. Nothing may run."""
+        if self.forgotten():
+            return
+        shutil.rmtree(self.newest, ignore_errors=True)
+        self.newest.mkdir()
         for name in (LEDGER, JOURNAL):
             for path in self.data_dir.glob(f"{name}*"):
-                shutil.copyfile(path, keep / path.name)
-        return keep
+                shutil.copyfile(path, self.newest / path.name)
 
     def put_back(self, source: Path, *names: str) -> None:
         """Replace the ledger, the journal or both by what lies in `source`. Nothing may run."""
@@ -352,12 +353,15 @@ class MixedWorld:
 
     def not_in_ledger(self) -> list[str]:
         """The batches that the server sold and that this ledger has no task of: what a person must not forget."""
-        ours = witness.tasks(self.data_dir / LEDGER)
-        return [
-            batch["batch_id"]
-            for batch in self.simulator.each_batch()
-            if not any(tracking_id in ours for tracking_id in batch["tracking_ids"])
-        ]
+        return self._sold_without(set(witness.tasks(self.data_dir / LEDGER)))
+
+    def forgotten(self) -> list[str]:
+        """The batches that were sold and that neither ledger nor journal knows: only a person can say that they exist."""
+        known = set(witness.tasks(self.data_dir / LEDGER)) | witness.journaled(self.data_dir / JOURNAL)
+        return self._sold_without(known)
+
+    def _sold_without(self, known: set[str]) -> list[str]:
+        return [batch["batch_id"] for batch in self.simulator.each_batch() if known.isdisjoint(batch["tracking_ids"])]
 
 
 @contextmanager

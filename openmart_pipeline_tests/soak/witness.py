@@ -4,6 +4,7 @@ Only reads; no claim and no decision. Rows are taken by SQL of its own, so that 
 hide one in its rows.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ import duckdb
 PUBLISHED = """
 SELECT DISTINCT company_domain, first_name, last_name, title, email, linkedin_url FROM contacts
 """
+_TRACKING_ID = re.compile(rb'"tracking_id":"([^"]+)"')
 SETTLED = ("collected", "released", "unsent", "rejected", "expired")
 BOUGHT = ("collected", "submitted", "ready", "stuck", "expired")
 
@@ -50,6 +52,13 @@ def tasks(ledger: Path) -> dict[str, Task]:
             "FROM tasks JOIN batches USING (batch_no)"
         )
         return {row[0]: Task(row[0], row[1], bool(row[2]), *row[3:]) for row in rows}
+
+
+def journaled(journal: Path) -> set[str]:
+    """Return the tracking ids that the submission journal names."""
+    if not journal.exists():
+        return set()
+    return {found.decode() for found in _TRACKING_ID.findall(journal.read_bytes())}
 
 
 def batch_states(ledger: Path) -> dict[int, str]:

@@ -150,7 +150,7 @@ def task(said: JsonObject, effects: Sequence[str], batch: Batch) -> bytes:
 
 def _other_tracking_id(said: JsonObject, batch: Batch) -> JsonValue:
     """Give the tracking id of another task of the batch, or of nobody's where there is no other."""
-    others = (task.tracking_id for task in batch.tasks if task.tracking_id != said["tracking_id"])
+    others = (task.tracking_id for task in batch.tasks if task.tracking_id != said.get("tracking_id"))
     return next(others, "nobody's")
 
 
@@ -168,7 +168,7 @@ def _without(said: JsonObject, field: str) -> JsonObject:
 _TASK_DAMAGE: Mapping[str, Callable[[JsonObject, Batch], JsonObject]] = {
     "tracking_null": lambda said, _: said | {"tracking_id": None},
     "tracking_null_at_first": lambda said, _: said | {"tracking_id": None},
-    "tracking_changed": lambda said, _: said | {"tracking_id": f"{said['tracking_id']}-changed"},
+    "tracking_changed": lambda said, _: said | {"tracking_id": f"{said.get('tracking_id')}-changed"},
     "tracking_doubled": lambda said, batch: said | {"tracking_id": _other_tracking_id(said, batch)},
     "tracking_absent": lambda said, _: _without(said, "tracking_id"),
     "data_null": lambda said, _: said | {"data": None},
