@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
@@ -32,7 +33,7 @@ def check(environment: Mapping[str, str]) -> None:
     screen = results()
     wrong = 0
     with plain_sentences(), workplace(environment) as (settings, work):
-        for name, is_fine, seen in _findings(settings, work):
+        for name, is_fine, seen in (*_schedules(environment, settings, work), *_findings(settings, work)):
             wrong += not is_fine
             screen.print(harmless(f"{'ok     ' if is_fine else 'PROBLEM'}  {name:<9}  {seen}"))
     if wrong:
@@ -70,6 +71,26 @@ def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
     skew_s = api.client.clock_skew_s
     if skew_s is not None:
         yield "clock", abs(skew_s) <= CLOCK_SKEW_LIMIT_S, f"{abs(skew_s):.0f} s from the server's"
+
+
+def _schedules(environment: Mapping[str, str], settings: Settings, work: Workplace) -> Iterator[Finding]:
+    """Say of the schedules that spend whether they are on, where Dagster was ever started for this data folder."""
+    home = Path(environment.get("DAGSTER_HOME") or work.data.dagster_home)
+    if not (home / "dagster.yaml").is_file():
+        return
+    from openmart_pipeline.defs.switched_on import spending_schedules  # noqa: PLC0415  two seconds, for who has Dagster
+
+    try:
+        running = spending_schedules(home)
+    except Exception as error:  # noqa: BLE001  whatever Dagster raises: the other questions are asked all the same
+        yield "schedules", False, f"Dagster in {home} could not be asked which are on ({type(error).__name__}: {error})"
+        return
+    on = ", ".join(running) or "none that spends is on"
+    if running and settings.credits_per_run is not None and settings.credits_per_day is None:
+        each = f"each may spend {settings.credits_per_run:,.0f} credits for every file"
+        yield "schedules", False, f"{on}: {each}, and nothing bounds all files together. Set OPENMART_CREDITS_PER_DAY."
+    else:
+        yield "schedules", True, on
 
 
 def _balance_text(balance: CreditBalance, floor: float | None) -> str:

@@ -11,7 +11,7 @@ import click
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.inputs import take_files
 from openmart_pipeline.cli.options import Choices, as_option, paths_argument, question_options
-from openmart_pipeline.cli.quotes import plan_files, show_file, show_quotes, to_buy
+from openmart_pipeline.cli.quotes import plan_files, show_file, show_launchpad_line, show_quotes, to_buy
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import steps
@@ -36,5 +36,6 @@ def quote(environment: Mapping[str, str], paths: tuple[Path, ...], choices: Choi
         steps.publish(work)
         if to_buy(planned):
             screen.print("Nothing was bought. To buy it: openmart-pipeline run with the same words.")
+            show_launchpad_line(screen, planned)
         else:
             screen.print("Nothing is left to buy.")

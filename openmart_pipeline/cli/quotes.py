@@ -4,6 +4,7 @@ Lives here: the words and tables of a quote. The numbers are the domain's.
 Imports `steps` and `screen`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from openmart_pipeline.cli.options import Choices
 from openmart_pipeline.cli.progress import intake_shown
 from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, remarks, table
 from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.approval import launchpad_line
 from openmart_pipeline.enrichment.ledger import owed
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
@@ -90,6 +92,19 @@ def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned
         )
     first = next(iter(quotes.values()))
     console.print(harmless(f"Prices: {first.prices}."))
+
+
+def show_launchpad_line(console: Console, planned: Mapping[str, Planned]) -> None:
+    """Show how to approve exactly this in Dagster; nothing where a price is unknown, so that no limit could bind."""
+    most = worst_case(planned)
+    if most is None:
+        return
+    plan_ids = [shown.plan.plan_id for shown in planned.values() if shown.quote.to_buy]
+    where = (
+        "a backfill of submitted_batches over these files" if len(plan_ids) > 1 else "submitted_batches of that file"
+    )
+    console.print(f"Or in Dagster, in the Launchpad of {where}:")
+    console.print(harmless(f"  {launchpad_line(plan_ids, math.ceil(most))}"), soft_wrap=True)
 
 
 def _cell(label: str, value: float | None) -> str:

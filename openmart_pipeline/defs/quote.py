@@ -7,6 +7,7 @@ Imports that and the question settings.
 import math
 import re
 
+from openmart_pipeline.enrichment.approval import launchpad_line
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
@@ -107,8 +108,8 @@ def _next_step(planned: Planned) -> str:
         f"the line below in the place of what the Launchpad shows: it approves the plan {planned.plan.plan_id} and a "
         f"credit_limit of {limit}. A smaller number buys the first questions of the file only; 0 is a dry run. If the "
         "file is planned otherwise in the meantime, nothing is bought. In a backfill the limit holds for all its files "
-        "together, and `plan` names the plan of each: `plan: p1234abcd, p5678abcd`.\n\n"
-        f"`ops: {{submitted_batches: {{config: {{credit_limit: {limit}, plan: {planned.plan.plan_id}}}}}}}`"
+        'together, and `plan` names the plan of each: `plan: "p1234abcd, p5678abcd"`.\n\n'
+        f"`{launchpad_line([planned.plan.plan_id], limit)}`"
     )
 
 

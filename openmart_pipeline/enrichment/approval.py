@@ -20,6 +20,13 @@ class Approval:
     scope: Scope = Scope.OWED
 
 
+def launchpad_line(plan_ids: Collection[str], credit_limit: int) -> str:
+    """Return the approval as a person pastes it into Dagster's Launchpad, for one file or a backfill over several."""
+    plan = ", ".join(plan_ids)
+    plan = f'"{plan}"' if len(plan_ids) > 1 else plan  # a comma would end the value
+    return f"ops: {{submitted_batches: {{config: {{credit_limit: {credit_limit}, plan: {plan}}}}}}}"
+
+
 def plans_named(text: str) -> frozenset[str]:
     """Return the plan ids in what a person typed: one, or several with spaces or commas between them."""
     return frozenset(filter(None, _BETWEEN_PLANS.split(text.strip())))

@@ -185,7 +185,7 @@ def waiting_for_budget(work: Workplace) -> Finding:
             f"{plan.approved_credits:,.0f} credits of {_limit(plan.quoted_credits)} quoted"
             for plan in waiting[:SAMPLE]
         ),
-        advice="Press Materialize on submitted_batches for the file again, with a credit_limit for what is left; "
+        advice="Press Materialize on submitted_batches for the file again, with the line at the end of its quote; "
         "tomorrow, where the day's budget was reached; after a top-up, where the credits were gone. Or plan it again "
         "and leave it.",
         numbers={"committed_today": spent.today, "committed_in_total": spent.in_total},

@@ -29,6 +29,9 @@ def test_a_quote_needs_no_key_and_shows_columns_reasons_and_cost(
     assert number(done.stdout, "questions to buy") == 1
     assert number(done.stdout, "credits at most") == 22
     assert "third-party notes, unconfirmed" in done.stdout
+    assert re.search(
+        r"^  ops: \{submitted_batches: .*credit_limit: 22, plan: p[0-9a-f]{8}\}\}\}$", done.stdout, re.MULTILINE
+    )
     assert len(simulator.requests()) == seen
 
 

@@ -2,7 +2,18 @@
 
 import dagster as dg
 import pytest
+import yaml
+from click.testing import CliRunner
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 
+from openmart_pipeline.cli import main
+from openmart_pipeline.enrichment.approval import launchpad_line
 from openmart_pipeline_tests.defs.world import World, failure, shown
 
 DOMAINS = [f"company-{number}.com" for number in range(4)]
@@ -40,10 +51,11 @@ def test_a_plan_that_nobody_made_approves_nothing(world: World, plan: str):
 
 def test_the_limit_of_a_backfill_holds_for_all_its_files_together(world: World):
     keys = [world.file(f"{name}.csv", *(f"{name}-{domain}" for domain in DOMAINS)) for name in "abc"]
-    plans = ", ".join(planned.plan.plan_id for planned in world.planned(*keys))
+    line = launchpad_line([planned.plan.plan_id for planned in world.planned(*keys)], 6 * A_QUESTION)
+    config = yaml.safe_load(line)["ops"]["submitted_batches"]["config"]
 
     for key in keys:
-        world.buy(key, credit_limit=6 * A_QUESTION, plan=plans, tags={"dagster/backfill": "weekly"})
+        world.buy(key, config["credit_limit"], config["plan"], tags={"dagster/backfill": "weekly"})
 
     assert world.simulator.account()["tasks"] == 6
     with world.work() as work, work.ledger.read() as connection:
@@ -78,3 +90,30 @@ def test_a_file_in_a_backfill_whose_plan_is_not_named_buys_nothing_and_the_other
 
     assert shown(bought, "submitted_batches")["tasks_bought"] == 4
     assert "Nothing was bought" in failure(refused)
+
+
+def _switch_on(world: World, schedule: str) -> None:
+    """Do what the toggle in the UI does."""
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("openmart_pipeline"), "__repository__")
+    origin = RemoteInstigatorOrigin(repository, schedule)
+    state = InstigatorState(
+        origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("0 6 * * *")
+    )
+    world.instance.add_instigator_state(state)
+
+
+def test_check_says_that_schedules_buy_without_a_budget_for_the_day(world_on_disk: World):
+    world = world_on_disk
+    home = {**world.environment, "DAGSTER_HOME": str(world.folder / "dagster_home"), "OPENMART_CREDITS_PER_RUN": "900"}
+
+    def line(**more: str) -> str:
+        said = CliRunner().invoke(main, ["check"], env={**home, **more}).stdout
+        [found] = [line for line in said.splitlines() if " schedules " in line]
+        return found
+
+    assert line() == "ok       schedules  none that spends is on"
+    _switch_on(world, "refresh_stale_contacts_monthly")
+    _switch_on(world, "plan_company_files_daily")
+    assert line().startswith("PROBLEM  schedules  refresh_stale_contacts_monthly: each may spend 900 credits for every")
+    assert "Set OPENMART_CREDITS_PER_DAY" in line()
+    assert line(OPENMART_CREDITS_PER_DAY="5000") == "ok       schedules  refresh_stale_contacts_monthly"
