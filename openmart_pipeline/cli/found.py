@@ -98,7 +98,7 @@ def counts(found: Holdings) -> str:
 def show_doubts(found: Holdings, console: Console) -> None:
     """Show where the search stopped because somebody else may be meant, with the options that go on."""
     for identifier, names in found.followed.shared.items():
-        known = f"{plural(len(names), 'name')}: {', '.join(names)}" if names else "a mailbox that several people read"
+        known = f"{plural(len(names), 'name')}: {'; '.join(names)}" if names else "a mailbox that several people read"
         console.print(
             harmless(
                 f"Left alone: {identifier.value} ({known}). Its entries of one name: --only NAME. It is this person's "
@@ -113,17 +113,6 @@ def show_doubts(found: Holdings, console: Console) -> None:
                 f"({', '.join(reached) or 'with no address, number or page'}). If this is the same person: "
                 f'--include "{label}"'
             )
-        )
-
-
-def count_doubts(found: Holdings, console: Console) -> None:
-    """Say that there are such, without the person: where nobody is asked, the words may end in a log."""
-    shared, by_name = len(found.followed.shared), len(found.followed.by_name)
-    if shared or by_name:
-        console.print(
-            f"Left alone: {plural(shared, 'identifier')} that somebody else is found by too, and "
-            f"{plural(by_name, 'entry', 'entries')} by name only. `openmart-pipeline subject` shows them and how to "
-            "choose; no person is named here."
         )
 
 

@@ -13,7 +13,6 @@ from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.found import (
     choices,
-    count_doubts,
     identifiers_of,
     included,
     show_doubts,
@@ -25,7 +24,7 @@ from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.people import forgetting
 from openmart_pipeline.enrichment.people.forgetting import Forgotten, NotForgotten
-from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed
+from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed, SeveralPeople
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings
@@ -62,6 +61,8 @@ def _sentences() -> Iterator[None]:
             yield
     except NobodyNamed as error:
         raise Refusal(f"{error} Nothing was changed.") from error
+    except SeveralPeople as error:
+        raise Refusal(str(error), Exit.UNDECIDED) from error
     except (NotForgotten, ErasureUnfinished) as error:
         raise Refusal(str(error), Exit.STOPPED) from error
 
@@ -72,6 +73,7 @@ def _sentences() -> Iterator[None]:
 @choices
 @_without_vendor
 @click.option("--yes", is_flag=True, help="Don't ask once more; no person is then shown.")
+@click.option("--leave-doubts", is_flag=True, help="With --yes: leave alone what may be somebody else's, unseen.")
 @click.pass_obj
 def forget(
     environment: Mapping[str, str],
@@ -82,6 +84,7 @@ def forget(
     only: str | None,
     without_vendor: bool,
     yes: bool,
+    leave_doubts: bool,
 ) -> None:
     """Remove one person from everything that is kept, and keep them out of everything that comes.
 
@@ -97,8 +100,9 @@ def forget(
     say = remarks()
 
     def on_found(found: Holdings) -> None:
-        if yes:
-            count_doubts(found, say)
+        if yes:  # nobody looks, and what is said may end in a log
+            if found.doubts and not leave_doubts:
+                raise Refusal(_doubtful(found), Exit.UNDECIDED)
             return
         show_found(found, say)
         show_doubts(found, say)
@@ -122,6 +126,16 @@ def forget(
     _show(done)
 
 
+def _doubtful(found: Holdings) -> str:
+    followed = found.followed
+    return (
+        f"Nothing was changed: {plural(len(followed.shared), 'identifier')} of this person may be somebody else's too, "
+        f"and {plural(len(followed.by_name), 'entry', 'entries')} may be theirs by name only. Afterwards "
+        "nothing would lead to them. Look at them first, with `openmart-pipeline subject` or without --yes; then say "
+        "--include, --only or --leave-doubts."
+    )
+
+
 def _show(done: Forgotten) -> None:
     console = results()
     console.print(
@@ -137,10 +151,7 @@ def _show(done: Forgotten) -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in done.shared.items())
         console.print(f"Left alone, since somebody else is reached by it too: {kinds}.")
     if done.by_name:
-        console.print(
-            f"Left alone, since only the name is the same: {plural(done.by_name, 'entry', 'entries')}. "
-            "`openmart-pipeline subject` shows them."
-        )
+        console.print(f"Left alone, since only the name is the same: {plural(done.by_name, 'entry', 'entries')}.")
     for name in done.still_naming:
         console.print(
             harmless(

@@ -17,7 +17,7 @@ from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.people import holdings
 from openmart_pipeline.enrichment.people.access import Basis, as_json, as_letter
-from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed
+from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed, SeveralPeople
 from openmart_pipeline.enrichment.words import plural
 from openmart_pipeline.settings import Settings, read_settings
 
@@ -58,11 +58,11 @@ def subject(
             with workplace(environment) as (settings, work):
                 found = holdings.find(work, given, include=theirs, only=only)
                 show_doubts(found, remarks())
-                _refuse_several(found)
+                found.refuse_several()
                 audit.note(
                     work.ledger, "subject", who=person(), answers=len(found.answers), contacts=len(found.contacts)
                 )
-                basis = Basis(purpose=settings.purpose, recipients=settings.recipients, retention=settings.retention)
+                basis = _basis(settings)
                 text = (
                     as_letter(work, found, basis)
                     if form == LETTER
@@ -70,6 +70,8 @@ def subject(
                 )
         except NobodyNamed as error:
             raise Refusal(str(error)) from error
+        except SeveralPeople as error:
+            raise Refusal(str(error), Exit.UNDECIDED) from error
         _write(text, output)
     _remark(settings, found)
 
@@ -84,13 +86,11 @@ def _refuse_without_ledger(settings: Settings) -> None:
         )
 
 
-def _refuse_several(found: Holdings) -> None:
-    if several := found.followed.must_choose:
-        raise Refusal(
-            f"{plural(len(several), 'identifier')} of those given leads to several people, so nothing is shown. Say "
-            "whose entries are meant: --only NAME; or that it is the person's alone: --include, and the identifier.",
-            Exit.UNDECIDED,
-        )
+def _basis(settings: Settings) -> Basis:
+    """Return what settings say of the data; the age at which answers are purged is a retention too."""
+    age = settings.purge_after_days
+    purged = None if age is None else f"answers are removed when they are {age:g} days old"
+    return Basis(purpose=settings.purpose, recipients=settings.recipients, retention=settings.retention or purged)
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -117,12 +117,13 @@ def _remark(settings: Settings, found: Holdings) -> None:
     if not found:
         say("Nothing is held on this person." + (" They are on the suppression list." if found.suppressed else ""))
     say(where)
+    basis = _basis(settings)
     unset = [
         name
         for name, value in (
-            ("OPENMART_PURPOSE", settings.purpose),
-            ("OPENMART_RECIPIENTS", settings.recipients),
-            ("OPENMART_RETENTION", settings.retention),
+            ("OPENMART_PURPOSE", basis.purpose),
+            ("OPENMART_RECIPIENTS", basis.recipients),
+            ("OPENMART_RETENTION", basis.retention),
         )
         if value is None
     ]

@@ -67,7 +67,7 @@ def put_answers(work: Workplace, items: Items) -> None:
     with work.ledger.write() as connection:
         for task_no, raw, domain in connection.execute(query).all():
             answer = {**json.loads(zlib.decompress(raw)), "data": list(items.get(domain, []))}
-            packed = zlib.compress(json.dumps(answer, ensure_ascii=False).encode())
+            packed = zlib.compress(json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogateescape"))
             connection.execute(
                 schema.tasks.update()
                 .where(schema.tasks.c.task_no == task_no)

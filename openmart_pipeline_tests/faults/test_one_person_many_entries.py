@@ -14,6 +14,7 @@ from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import schema, unmatched
 from openmart_pipeline.enrichment.people import forgetting, holdings
 from openmart_pipeline.enrichment.people.forgetting import NotForgotten
+from openmart_pipeline.enrichment.people.holdings import SeveralPeople
 from openmart_pipeline.enrichment.people.identifiers import identifier_of
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
@@ -108,7 +109,7 @@ def test_two_people_at_one_given_address_stop_it_until_a_person_chooses(tmp_path
     mailbox = identifier_of("info@held3.com")
     with hostile(tmp_path, shop) as (work, _):
         before = names(work)
-        with pytest.raises(NotForgotten, match="--only NAME") as refused:
+        with pytest.raises(SeveralPeople, match="--only NAME") as refused:
             forgetting.forget(work, None, [mailbox], **WHO)
         assert "Carla" not in str(refused.value)
         assert (names(work), bool(work.suppressions.current())) == (before, False)

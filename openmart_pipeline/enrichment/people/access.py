@@ -178,7 +178,7 @@ def _facts(value: object, name: str) -> Iterator[tuple[str, str]]:
     """Yield every fact of an entry as received, with its name; what is not said is left out."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _facts(inner, f"{name}, {key}" if name else str(key))
+            yield from _facts(inner, f"{name}, {key}" if name not in ("", key) else str(key))
     elif isinstance(value, list):
         for inner in value:
             yield from _facts(inner, name)

@@ -3,12 +3,12 @@
 Lives here: reading the stores, in bounded memory. Which entries are one person is decided in `following`.
 """
 
-import json
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from openmart_pipeline.api.wire import parsed_if_damaged
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer, held_answers
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_of, name_at
 from openmart_pipeline.enrichment.people.needles import Needles
@@ -89,8 +89,8 @@ def _all_of(entry: Entry) -> frozenset[Identifier]:
 def entries_of(answer: HeldAnswer) -> Iterator[Entry]:
     """Yield everybody in one answer; a number that several countries read in several ways is each of them."""
     try:
-        document = json.loads(answer.raw)
-    except (ValueError, RecursionError):
+        document = parsed_if_damaged(answer.raw)
+    except ValueError:
         return
     data = document.get("data") if isinstance(document, dict) else None
     where = f"task {answer.task_no}" if answer.task_no is not None else f"result {answer.vendor_task_id}"
@@ -103,7 +103,7 @@ def entries_of(answer: HeldAnswer) -> Iterator[Entry]:
                 companies=answer.companies,
                 identifiers=frozenset().union(*map(identifiers_of, contacts)),
                 answer=replace(answer, raw=b""),  # one may have 10 MB
-                item=item,
+                item=item if isinstance(item, dict) else {},
             )
 
 

@@ -18,7 +18,6 @@ from openmart_pipeline.enrichment.people.holdings import Holdings
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
 from openmart_pipeline.enrichment.people.names import words_of
 from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
 
 _DENIABLE = {Kind.EMAIL: DenyKind.EMAIL, Kind.PHONE: DenyKind.PHONE}  # (API section 6)
 
@@ -115,8 +114,8 @@ def forget(
 
     Raises:
         NobodyNamed: a domain was given; nothing was changed.
-        NotForgotten: the identifiers lead to several people, the vendor could not be told, or `why` names the person;
-            nothing was changed.
+        SeveralPeople: the identifiers lead to several people; nothing was changed.
+        NotForgotten: the vendor could not be told, or `why` names the person; nothing was changed.
         ErasureUnfinished: another process was in the way of writing over the ledger's old pages.
 
     """
@@ -124,11 +123,7 @@ def forget(
     held = holdings.find(work, identifiers, include=include, only=only)
     on_found(held)
     _refuse_person_in(why, held.identifiers, held.followed.names)
-    if several := held.followed.must_choose:
-        raise NotForgotten(
-            f"{plural(len(several), 'identifier')} of those given leads to several people. Nothing was changed. Say "
-            "whose entries are meant: --only NAME; or that it is the person's alone: --include, and the identifier."
-        )
+    held.refuse_several()
     told = tell_vendor(client, held.identifiers)
     on_step("vendor told")
     with work.ledger.write() as connection:

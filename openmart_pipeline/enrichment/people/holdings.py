@@ -21,6 +21,7 @@ from openmart_pipeline.enrichment.people.following import Followed, follow
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, name_at
 from openmart_pipeline.enrichment.people.needles import Needles, words_and_digits
 from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
 
 _MEMBER_BYTES = 64 << 20  # of a compressed file in memory at once
 
@@ -66,6 +67,24 @@ class Holdings:
         return self.followed.identifiers
 
     @property
+    def doubts(self) -> int:
+        """At how many places the search stopped because somebody else may be meant."""
+        return len(self.followed.shared) + len(self.followed.by_name)
+
+    def refuse_several(self) -> None:
+        """Make sure that what was given leads to one person.
+
+        Raises:
+            SeveralPeople: it does not.
+
+        """
+        if several := self.followed.must_choose:
+            raise SeveralPeople(
+                f"Nothing was done: {plural(len(several), 'identifier')} of those given may mean several people. Say "
+                "whose entries are meant: --only NAME; or that it is the person's alone: --include, and the identifier."
+            )
+
+    @property
     def shared(self) -> Counter[Kind]:
         """How many identifiers were left alone, since somebody else is found by them too."""
         return Counter(identifier.kind for identifier in self.followed.shared)
@@ -73,6 +92,10 @@ class Holdings:
 
 class NobodyNamed(Exception):
     """What was given is no person; the sentence says what to do instead."""
+
+
+class SeveralPeople(Exception):
+    """What was given leads to several people; the sentence says how to choose, and names nobody."""
 
 
 def find(

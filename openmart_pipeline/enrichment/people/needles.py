@@ -3,8 +3,11 @@
 Lives here: what of an identifier must stand in any plain text that names it. A yes proves nothing.
 """
 
+import json
 import re
+import unicodedata
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind
 
@@ -12,6 +15,7 @@ _LAST_DIGITS = 6  # of a number: whatever its country code and its punctuation, 
 _NO_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _KEYPAD = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"22233344455566677778889999")  # 1-800-FLOWERS is a number
 _NO_KEYS = bytes(code for code in range(256) if not chr(code).isalnum() or code > 127)  # noqa: PLR2004  ASCII
+_NO_ASCII_DIGIT = re.compile(r"(?![0-9])\d")  # phone numbers may be written with the digits of any script
 _PLAIN_WORD = re.compile(r"[a-z0-9.+_-]+")
 
 
@@ -32,16 +36,29 @@ class Needles:
                 self._reads_all = True
 
     def may_be_in(self, raw: bytes) -> bool:
-        """Whether the answer may name one of them. Escapes and foreign scripts can hide a word: then always."""
-        if self._reads_all or not raw.isascii() or b"\\u" in raw or b"%" in raw:
+        """Whether the answer may name one of them; true of an answer that can't be read."""
+        if self._reads_all:
             return True
-        lower = raw.lower()
+        if raw.isascii() and b"\\u" not in raw and b"%" not in raw:
+            return self._stands_in(raw.lower())
+        try:
+            text = json.dumps(json.loads(raw), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return True
+        return any(_NO_ASCII_DIGIT.search(form) or self._stands_in(_plain(form)) for form in {text, unquote(text)})
+
+    def _stands_in(self, lower: bytes) -> bool:
         if any(word in lower for word in self._words):
             return True
         if not self._digits:
             return False
-        digits = raw.translate(None, _NO_DIGITS), lower.translate(_KEYPAD, _NO_KEYS)
+        digits = lower.translate(None, _NO_DIGITS), lower.translate(_KEYPAD, _NO_KEYS)
         return any(number in written for number in self._digits for written in digits)
+
+
+def _plain(text: str) -> bytes:
+    """Return the text in lower case and ASCII: without accents, wide letters as narrow ones, other scripts left out."""
+    return unicodedata.normalize("NFKD", text).casefold().encode("ascii", "ignore")
 
 
 def words_and_digits(wanted: Iterable[Identifier]) -> tuple[list[str], list[str]]:

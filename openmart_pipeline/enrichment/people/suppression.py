@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable
 
 from openmart_pipeline.api.models import JsonValue, read_people
+from openmart_pipeline.api.wire import parsed_if_damaged
 from openmart_pipeline.enrichment.people.contacts import Contact, contact_of
 from openmart_pipeline.enrichment.people.identifiers import (
     Identifier,
@@ -70,8 +71,8 @@ class Suppression:
         if not self._hashes:
             return raw
         try:
-            document: JsonValue = json.loads(raw)
-        except (ValueError, RecursionError):
+            document = parsed_if_damaged(raw)
+        except ValueError:
             text = raw.decode("utf-8", "surrogateescape")
             return self.without_traces(text).encode("utf-8", "surrogateescape")
         cleaned = self._without_people(document, companies, countries)
