@@ -18,6 +18,10 @@ COMMANDS = {
     "collect": ("openmart_pipeline.cli.collect:collect", "Collect what was bought and is still open. Free."),
     "status": ("openmart_pipeline.cli.status:status", "Show files, batches, what waits, and what was spent."),
     "unknown": ("openmart_pipeline.cli.unknown:unknown", "Decide about batches that may have been paid for."),
+    "unmatched": (
+        "openmart_pipeline.cli.unmatched:unmatched",
+        "Give paid results their questions.",
+    ),
     "ledger": ("openmart_pipeline.cli.ledger:ledger", "Verify, back up or bring back the record of what was paid for."),
     "query": ("openmart_pipeline.cli.query:query", "Run one SELECT on the analysts' database, locked down."),
     "export": ("openmart_pipeline.cli.export:export", "Write contacts to CSV, XLSX or Parquet, safe for spreadsheets."),

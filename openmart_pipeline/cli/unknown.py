@@ -11,7 +11,7 @@ import click
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.status import show_unknown
-from openmart_pipeline.cli.workplace import person, workplace
+from openmart_pipeline.cli.workplace import new_run_id, person, workplace
 from openmart_pipeline.enrichment import settling
 from openmart_pipeline.enrichment.ledger import history as happened
 from openmart_pipeline.enrichment.ledger import moves
@@ -55,6 +55,27 @@ def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: 
         client = make_buyer(settings, work).client
         settling.adopt_known(work.ledger, client, batch_no, batch_id.strip(), who=person(), why=why)
     results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
+
+
+@unknown.command(short_help="Take back an id that was adopted by mistake.")
+@click.argument("batch_no", type=int)
+@why_option
+@click.pass_obj
+def revoke(environment: Mapping[str, str], batch_no: int, *, why: str) -> None:
+    """Take back the id that batch BATCH_NO was adopted under: the batch is unknown again. Free.
+
+    What came under that id leaves the batch's questions and the analysts' tables, and stays in the ledger for the
+    record. Refused where the answers carry the batch's own tracking ids, since the id is right then.
+    """
+    with plain_sentences(), workplace(environment) as (_settings, work):
+        answers, files = settling.revoke(work, batch_no, who=person(), why=why, run_id=new_run_id())
+    loaded = f" Loaded again without them: {', '.join(files)}." if files else ""
+    results().print(
+        harmless(
+            f"Batch {batch_no} is unknown again; {plural(answers, 'answer')} left its questions.{loaded} Adopt it "
+            "under its own id, or release it: openmart-pipeline unknown list."
+        )
+    )
 
 
 @unknown.command(short_help="Owe their questions again: they may be paid twice.")

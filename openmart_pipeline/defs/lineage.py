@@ -54,7 +54,7 @@ TASK_RESULTS: Lineage = {
     **_same("submitted_batches", "batch_no", "batch_id", "submitted_at", "dagster_run_id"),
     **dict.fromkeys(("task_no", "position", "task_id", "tracking_id"), _of("submitted_batches", "batch_no")),
     **dict.fromkeys(
-        ("state", "error", "fetched_at", "is_current", "estimated_credits", "people", "oddities", "raw"),
+        ("state", "matched_by", "error", "fetched_at", "is_current", "estimated_credits", "people", "oddities", "raw"),
         (*_of("submitted_batches", "batch_id"), *_ASKED, *_ASKED_WIDTH),
     ),
 }

@@ -27,6 +27,7 @@ class Answer:
     vendor_task_id: str | None = None
     tracking_id: str  # ours, as sent: the only link between an answer and its question (API section 3)
     state: str  # a word of `ledger.states.TaskState`
+    matched_by: str | None = None  # the evidence where its answer carries no tracking id of ours
     error: str | None = None
     max_k: int
     info_access: str  # EMAIL, PHONE or EMAIL_AND_PHONE
@@ -66,6 +67,25 @@ class AuditRow(NamedTuple):
     about_file: str | None
     batch_no: int | None
     why: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmatchedRow:
+    """A result that was paid for and leads to no question; nothing of it names a person."""
+
+    batch_no: int
+    batch_id: str | None
+    task_id: str
+    tracking_id: str | None  # what it carries
+    state: str
+    reason: str
+    people: int
+    emails: int
+    phones: int
+    address_domains: tuple[str, ...]
+    candidates: tuple[str, ...]
+    read_at: dt.datetime
+    estimated_credits: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

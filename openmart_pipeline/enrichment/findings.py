@@ -276,7 +276,11 @@ def odd_answers(work: Workplace) -> Finding:
 
 def unmatched_results(work: Workplace) -> Finding:
     """Find results that were paid for and that nothing leads to a question."""
-    held = [one for one in unmatched.held(work.ledger) if one.reason not in (unmatched.FOREIGN, unmatched.REVOKED)]
+    held = [
+        one
+        for one in unmatched.held(work.ledger, with_raw=False)
+        if one.reason not in (unmatched.FOREIGN, unmatched.REVOKED)
+    ]
     people = sum(one.people for one in held)
     return Finding(
         count=len(held),

@@ -14,7 +14,7 @@ from openmart_pipeline.enrichment.ledger import moves
 from openmart_pipeline.enrichment.ledger.errors import from_json
 from openmart_pipeline.enrichment.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.enrichment.ledger.schema import batches, events
-from openmart_pipeline.enrichment.ledger.states import ACCEPT, DISOWN, BatchState
+from openmart_pipeline.enrichment.ledger.states import ACCEPT, DISOWN, REVOKE, BatchState
 from openmart_pipeline.enrichment.ledger.store import Ledger
 
 
@@ -58,7 +58,9 @@ def is_usable(connection: sa.Connection, outcome: Mapping[str, Any]) -> bool:
     named = sa.and_(batches.c.vendor_batch_id == vendor_batch_id, batches.c.token != outcome["token"])
     if connection.execute(sa.select(batches.c.batch_no).where(named)).first() is not None:
         return False
-    taken_back = sa.select(events.c.detail).where(events.c.batch_no == batch_no, events.c.move == DISOWN.name)
+    taken_back = sa.select(events.c.detail).where(
+        events.c.batch_no == batch_no, events.c.move.in_((DISOWN.name, REVOKE.name))
+    )
     return vendor_batch_id not in {
         from_json(detail or "{}").get("vendor_batch_id") for detail in connection.execute(taken_back).scalars()
     }

@@ -1,7 +1,7 @@
-"""Unknown batches, settled by a person: adopted under the id that the vendor named, or released to be owed again.
+"""What a person decides: which id an unknown batch has, that it is given up, whose a result is.
 
-Lives here: the question to the server before an id is taken over. What each word does to money is in
-`ledger.moves`. Imports that, `steps` and `api`.
+Lives here: the question to the server before an id is taken over, and the tables brought up to the decision. What each
+word does to money is in the ledger.
 """
 
 import asyncio
@@ -9,9 +9,12 @@ import asyncio
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import Gone, OpenmartError
 from openmart_pipeline.api.models import BatchStatus
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.ledger import adoption, moves, standing, unmatched
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
+from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.steps import Workplace
 
 
 def adopt_known(
@@ -54,3 +57,43 @@ def release_each(
         except MoveRefused as error:
             refused.append(str(error))
     return released, refused
+
+
+def revoke(work: Workplace, batch_no: int, *, who: str, why: str, run_id: str) -> tuple[int, list[str]]:
+    """Take an adopted id back and bring analysts the tables without what came under it. Asks no server; free.
+
+    Returns:
+        How many answers left the batch's tasks, and the files that were loaded again.
+
+    Raises:
+        MoveRefused: the id was not adopted, or tracking ids prove it.
+        FileRefused: a file could not be loaded again; the ledger is right all the same.
+
+    """
+    taken_back = adoption.revoke(work.ledger, batch_no, who=who, why=why)
+    load_due(work, run_id)
+    return taken_back
+
+
+def assign(
+    work: Workplace, batch_no: int, vendor_task_id: str, tracking_id: str, *, who: str, why: str, run_id: str
+) -> TaskState:
+    """Give an unmatched result to the task that a person names, and bring analysts its people. Free.
+
+    Raises:
+        MoveRefused: no such result or task, or the task has an answer.
+        FileRefused: a file could not be loaded again; the ledger is right all the same.
+
+    """
+    state = unmatched.assign_by_person(work.ledger, batch_no, vendor_task_id, tracking_id, who=who, why=why)
+    load_due(work, run_id)
+    return state
+
+
+def load_due(work: Workplace, run_id: str) -> None:
+    """Load every file that something ended for since it was loaded, and publish."""
+    due = standing.due_for_loading(work.ledger)
+    for key in due:
+        steps.load_contacts(work, key, run_id=run_id)
+    if due:
+        steps.publish(work)

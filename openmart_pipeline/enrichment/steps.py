@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from openmart_pipeline.api.addresses import is_loopback
+from openmart_pipeline.enrichment import candidates
 from openmart_pipeline.enrichment.answers import BatchRow
 from openmart_pipeline.enrichment.approval import Approval
 from openmart_pipeline.enrichment.brakes import Brakes
@@ -296,7 +297,7 @@ def collector(
 def load_batches(work: Workplace, key: str) -> list[BatchRow]:
     """Bring `submitted_batches` of the file up to the ledger; return its rows."""
     rows = [_batch_row(row) for row in standing.batches_of(work.ledger, key)]
-    work.warehouse.replace_batches(key, rows)
+    work.warehouse.replace_batches(key, rows, candidates.rows_of(work.ledger, key, work.prices))
     return rows
 
 

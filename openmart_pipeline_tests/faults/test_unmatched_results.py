@@ -1,15 +1,26 @@
 """F44 and F45: results without a tracking id are assigned where there is no doubt, and kept for a person elsewhere."""
 
+import datetime as dt
+from pathlib import Path
+
+import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from openmart_pipeline.api.simulator.people import people_at
-from openmart_pipeline.enrichment.ledger import schema, unmatched
+from openmart_pipeline.cli import main
+from openmart_pipeline.enrichment import findings, settling, steps
+from openmart_pipeline.enrichment.ledger import adoption, loads, schema, standing, unmatched
+from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.unmatched import HeldResult
-from openmart_pipeline_tests.enrichment.desk import Desk, ask
-from openmart_pipeline_tests.faults.shop import Shop, limit_batches
+from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff, ask, desk_at
+from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
+from openmart_pipeline_tests.money import at_work, company_file, planned
+from openmart_pipeline_tests.money import bought as bought_at
+from openmart_pipeline_tests.simulator_process import API_KEY
 
-LOOKS = unmatched.READS + 1  # the first finds the batch ready
+LOOKS = unmatched.READS
 
 
 def companies(of: str, count: int, *, can_be_told: bool) -> list[str]:
@@ -156,3 +167,138 @@ def test_of_two_results_with_one_tracking_id_none_is_guessed(desk: Desk, shop: S
     collect(desk)
     assert [one.doubt for one in held(desk)] == ["two results carry one tracking id"]
     assert desk.tasks()["unmatched"] == 1
+
+
+def test_a_person_sees_unmatched_results_in_the_tables_and_gives_them_to_their_questions(
+    tmp_path: Path, shop: Shop
+) -> None:
+    domains = companies("in-tables", 4, can_be_told=False)
+    shop.fails(task_tracking_null=f"domain:{domains[0]}", task_tracking_absent=f"domain:{domains[1]}")
+    key = company_file(tmp_path, "a.csv", domains)
+    with at_work(tmp_path, shop.url) as (work, _):
+        buyer = quick_buyer(shop)
+        planned(work, key)
+        bought_at(work, buyer, key)
+        real = work.ledger.clock
+        for look in range(LOOKS):
+            until = UntilPutOff()
+            work.ledger.clock = lambda ahead=2 * look: real() + dt.timedelta(minutes=ahead)
+            steps.collector(work, buyer, [key], until).run(stop=until.stop)
+        steps.load_contacts(work, key, run_id="run")
+        [(people, credits_)] = work.warehouse.query(
+            "SELECT sum(people)::BIGINT, sum(estimated_credits) FROM unmatched_results WHERE len(candidates) = 2"
+        )
+        assert people == sum(one.people for one in unmatched.held(work.ledger)) > 0
+        assert credits_ > 0
+        assert findings.unmatched_results(work).count == 2
+        result = unmatched.held(work.ledger)[0]
+        [tracking_id, *_] = [
+            task.tracking_id for task in unmatched.sent_tasks(work.ledger, 1) if task.is_without_answer
+        ]
+
+    def typed(*words: str) -> str:
+        environment = {
+            "OPENMART_BASE_URL": shop.url, "OPENMART_API_KEY": API_KEY, "OPENMART_DATA_DIR": str(tmp_path),
+        }  # fmt: skip
+        said = CliRunner().invoke(main, list(words), env=environment)
+        return f"{said.exit_code} {said.output}"
+
+    listed = typed("unmatched", "list")
+    assert result.vendor_task_id in listed
+    assert f"({tracking_id})" in listed
+    assert typed("unmatched", "assign", "1", "nonsense", tracking_id, "--why", "x").startswith("2 ")
+    assert f"0 {tracking_id} is found" in typed(
+        "unmatched", "assign", "1", result.vendor_task_id, tracking_id, "--why", "ticket 7"
+    )
+    with at_work(tmp_path, shop.url) as (work, _):
+        assert work.warehouse.query("SELECT count(*) FROM unmatched_results") == [(1,)]
+        [(who, people)] = work.warehouse.query(
+            "SELECT matched_by, count(*) FROM task_results JOIN contacts USING (task_no) WHERE matched_by IS NOT NULL "
+            "GROUP BY ALL"
+        )
+        assert who.endswith("assigned it: ticket 7")
+        assert people == result.people
+    assert shop.submits == 1
+
+
+def lost(desk: Desk, shop: Shop, domains: list[str]) -> str:
+    """Buy a batch whose answer is lost; return the id that nobody heard."""
+    shop.fails(created_then_reset="next:1")
+    bought(desk, domains)
+    assert desk.states() == ["unknown"]
+    return next(batch["batch_id"] for batch in shop.charged if not batch["is_heard"])
+
+
+def sold_to_a_colleague(folder: Path, shop: Shop, domains: list[str]) -> str:
+    with desk_at(folder, shop.url) as colleague:
+        bought(colleague, domains)
+        theirs = colleague.batch(1).vendor_batch_id
+    assert theirs is not None
+    return theirs
+
+
+def adopt(desk: Desk, vendor_batch_id: str) -> None:
+    settling.adopt_known(desk.ledger, desk.client, 1, vendor_batch_id, who="Ada", why="ticket 7")
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_results_under_an_adopted_id_without_tracking_ids_go_to_no_other_company(
+    desk: Desk, tmp_path: Path, shop: Shop, count: int
+) -> None:
+    """F45: neither the last open task nor an order tells anything about a batch that may be another tool's."""
+    theirs = sold_to_a_colleague(
+        tmp_path / "colleague", shop, companies(f"another-tool-{count}", count, can_be_told=True)
+    )
+    ours = lost(desk, shop, companies(f"our-own-{count}", count, can_be_told=True))
+    shop.fails(task_tracking_null="always", ids_in_order="always")
+    adopt(desk, theirs)
+    collect(desk)
+    assert desk.tasks() == {"unmatched": count}
+    assert len(held(desk)) == count
+    adoption.revoke(desk.ledger, 1, who="Ada", why="another tool's")
+    assert desk.states() == ["unknown"]
+    assert desk.tasks() == {"unknown": count}
+    adopt(desk, ours)
+    collect(desk)
+    assert desk.states() == ["collected"]
+    assert len(evidence(desk)) == count
+    assert_each_answer_is_its_own_companys(desk)
+    assert {one.vendor_batch_id for one in held(desk)} == {theirs}  # kept for the record, and counted nowhere
+    assert desk.batch(1).settled_credits == next(
+        batch["credits"] for batch in shop.charged if batch["batch_id"] == ours
+    )
+
+
+def test_a_wrong_adoption_that_answered_is_taken_back_and_the_tables_are_loaded_again(
+    desk: Desk, tmp_path: Path, shop: Shop
+) -> None:
+    """F45: another tool asked the same companies; the addresses fit, and only a person knows better."""
+    domains = companies("same-companies", 3, can_be_told=True)
+    theirs = sold_to_a_colleague(tmp_path / "colleague", shop, domains)
+    ours = lost(desk, shop, domains)
+    shop.fails(task_tracking_null="always")
+    adopt(desk, theirs)
+    collect(desk)
+    assert desk.tasks() == {"found": 3}
+    plan = desk.current_plan()
+    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, standing.newest_end(desk.ledger, "a.csv"))
+    assert standing.due_for_loading(desk.ledger) == []
+    assert adoption.revoke(desk.ledger, 1, who="Ada", why="another tool's") == (3, ["a.csv"])
+    assert standing.due_for_loading(desk.ledger) == ["a.csv"]
+    assert desk.tasks() == {"unknown": 3}
+    assert [one.vendor_batch_id for one in held(desk)] == [theirs] * 3
+    assert desk.history(1)[-1] == ("revoke", "Ada", "another tool's")
+    shop.fails(task_tracking_null=None)
+    adopt(desk, ours)
+    desk.collect()
+    assert desk.tasks() == {"found": 3}
+    assert evidence(desk) == {}
+    with pytest.raises(MoveRefused, match="the id is right"):
+        adoption.revoke(desk.ledger, 1, who="Ada", why="a slip")
+
+
+def test_an_id_that_the_server_gave_is_not_taken_back(desk: Desk, shop: Shop) -> None:
+    bought(desk, companies("given", 1, can_be_told=True))
+    with pytest.raises(MoveRefused, match="no adopted id"):
+        adoption.revoke(desk.ledger, 1, who="Ada", why="a slip")
+    assert desk.states() == ["submitted"]

@@ -68,6 +68,7 @@ def _answer(row: sa.RowMapping, prices: PriceTable) -> Answer:
         vendor_task_id=row["vendor_task_id"],
         tracking_id=row["tracking_id"],
         state=row["state"] if row["purged_at"] is None else PURGED,
+        matched_by=row["matched_by"],
         error=row["note"] if row["purged_at"] is None else f"removed for good on {row['purged_at']:%Y-%m-%d}",
         max_k=row["max_k"],
         info_access=Access(row["info_access"]).label,

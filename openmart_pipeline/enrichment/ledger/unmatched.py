@@ -156,11 +156,15 @@ def paid(connection: sa.Connection, batch: Batch) -> tuple[int, int]:
     return emails or 0, phones or 0
 
 
-def held(ledger: Ledger, batch: Batch | None = None) -> list[HeldResult]:
-    """Return the unmatched results, of a batch under its present id or of all batches, oldest batch first."""
+def held(
+    ledger: Ledger, batch: Batch | None = None, *, partition_key: str | None = None, with_raw: bool = True
+) -> list[HeldResult]:
+    """Return the unmatched results, oldest batch first; of a batch under its present id, or of a file, where named."""
+    raw = unmatched_results.c.raw
     query = (
         sa.select(
-            unmatched_results,
+            *(column for column in unmatched_results.c if column is not raw),
+            (raw if with_raw else sa.null()).label("raw"),
             batches.c.partition_key,
             batches.c.state.label("batch_state"),
             batches.c.vendor_batch_id.label("batch_id_now"),
@@ -170,6 +174,8 @@ def held(ledger: Ledger, batch: Batch | None = None) -> list[HeldResult]:
     )
     if batch is not None:
         query = query.where(_of_batch(batch))
+    if partition_key is not None:
+        query = query.where(batches.c.partition_key == partition_key)
     with ledger.read() as connection:
         return [_held(row) for row in connection.execute(query).mappings()]
 

@@ -104,6 +104,7 @@ def _answer_columns(chunk: Sequence[Answer], reads: Sequence[ContactsRead]) -> d
         "task_id": [a.vendor_task_id for a in chunk],
         "tracking_id": [a.tracking_id for a in chunk],
         "state": [str(a.state) for a in chunk],
+        "matched_by": [storable_text(a.matched_by) for a in chunk],
         "error": [storable_text(a.error) for a in chunk],
         "max_k": [a.max_k for a in chunk],
         "info_access": [str(a.info_access) for a in chunk],

@@ -6,13 +6,13 @@ Imports `connection`, `staging`, `tables`.
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from openmart_pipeline.enrichment.answers import BatchRow, LeftRow
+from openmart_pipeline.enrichment.answers import BatchRow, LeftRow, UnmatchedRow
 from openmart_pipeline.enrichment.people.contact_fields import storable_text
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
 from openmart_pipeline.enrichment.warehouse.errors import RowsOutdated
@@ -24,6 +24,7 @@ from openmart_pipeline.enrichment.warehouse.tables import (
     LEFT_ROWS,
     REJECTED_ROWS,
     SUBMITTED_BATCHES,
+    UNMATCHED_RESULTS,
 )
 from openmart_pipeline.enrichment.warehouse.times import utc
 
@@ -228,18 +229,36 @@ def replace_plan(
             )
 
 
-def replace_batches(file: PrivateFile, input_file: str, batches: Sequence[BatchRow]) -> None:
-    """Replace the file's rows in `submitted_batches` by these."""
+def replace_batches(
+    file: PrivateFile, input_file: str, batches: Sequence[BatchRow], unmatched: Sequence[UnmatchedRow]
+) -> None:
+    """Replace the file's rows in `submitted_batches` and `unmatched_results` by these."""
     rows = pa.Table.from_pylist(
         [_batch_values(input_file, batch) for batch in batches],
         schema=arrow_schema(SUBMITTED_BATCHES.columns),
     )
+    results = pa.Table.from_pylist(
+        [_unmatched_values(input_file, result) for result in unmatched],
+        schema=arrow_schema(UNMATCHED_RESULTS.columns),
+    )
     with file.writing() as connection:
         note_file(connection, input_file)
-        connection.execute("DELETE FROM submitted_batches WHERE input_file = ?", [input_file])
-        connection.register("incoming", rows)
-        connection.execute("INSERT INTO submitted_batches BY NAME SELECT * FROM incoming")
-        connection.unregister("incoming")
+        for table, incoming in (("submitted_batches", rows), ("unmatched_results", results)):
+            connection.execute(f"DELETE FROM {table} WHERE input_file = ?", [input_file])  # noqa: S608  our constants
+            connection.register("incoming", incoming)
+            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608  our constants
+            connection.unregister("incoming")
+
+
+def _unmatched_values(input_file: str, result: UnmatchedRow) -> dict[str, object]:
+    return {
+        **asdict(result),
+        "input_file": input_file,
+        "task_id": storable_text(result.task_id),
+        "tracking_id": storable_text(result.tracking_id),
+        "reason": storable_text(result.reason),
+        "read_at": utc(result.read_at),
+    }
 
 
 def _batch_values(input_file: str, batch: BatchRow) -> dict[str, object]:

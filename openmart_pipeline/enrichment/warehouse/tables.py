@@ -227,6 +227,11 @@ TASK_RESULTS = Table(
         Column("task_id", TEXT, "The task at Openmart; null while unknown"),
         _WIRE_TRACKING_ID,
         Column("state", TEXT, "found, empty, errored, in_flight, unknown ...; purged: the answer was removed for good"),
+        Column(
+            "matched_by",
+            TEXT,
+            "The evidence or the person that led the answer to this question, where it carries no tracking id of ours",
+        ),
         Column("error", TEXT, "What went wrong; of a purged answer, when it was removed"),
         _MAX_K,
         _INFO_ACCESS,
@@ -242,6 +247,31 @@ TASK_RESULTS = Table(
         Column("people", INTEGER, "Contacts read from it"),
         Column("oddities", "VARCHAR[]", "What in the answer could not be read; it is still in raw"),
         Column("raw", TEXT, "The answer as received, JSON: read it with raw->>'$.data[0].title'"),
+    ),
+)
+
+UNMATCHED_RESULTS = Table(
+    "unmatched_results",
+    "A row is a result that was paid for in a batch of a file and leads to no question: it carries no tracking id of "
+    "ours, and no other evidence is without doubt. `openmart-pipeline unmatched assign` gives it to one",
+    (
+        _INPUT_FILE,
+        *SUBMITTED_BATCHES.only("batch_no", "batch_id"),
+        Column("task_id", TEXT, "The task at Openmart: what `unmatched assign` takes"),
+        Column("tracking_id", TEXT, "What it carries in place of a tracking id of this batch; mostly null"),
+        Column("state", TEXT, "What it makes of its question: found, empty, errored or cancelled"),
+        Column("reason", TEXT, "Why it leads to no question, and why no rule gave it to one"),
+        Column("people", INTEGER, "People in it"),
+        Column("emails", INTEGER, "Those with an address"),
+        Column("phones", INTEGER, "Those with a number"),
+        Column("address_domains", "VARCHAR[]", "Domains of their addresses, without free mail"),
+        Column(
+            "candidates",
+            "VARCHAR[]",
+            "Questions of its batch without an answer: domain, title and the tracking id for `unmatched assign`",
+        ),
+        Column("read_at", UTC, "When it was last read, UTC"),
+        Column("estimated_credits", "DOUBLE", "What was found in it, at the price table; part of its batch's"),
     ),
 )
 
@@ -355,6 +385,7 @@ TABLES = (
     LEFT_ROWS,
     SUBMITTED_BATCHES,
     TASK_RESULTS,
+    UNMATCHED_RESULTS,
     CONTACTS,
     CONTACT_ROWS,
     AUDIT_TRAIL,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from openmart_pipeline.enrichment.answers import Answer, AuditRow, BatchRow, LeftRow
+from openmart_pipeline.enrichment.answers import Answer, AuditRow, BatchRow, LeftRow, UnmatchedRow
 from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, audit_loads, compacting, file_loads, publish
@@ -112,9 +112,11 @@ class Warehouse:
         """Replace the questions that the file asks, and those that it once asked, in one transaction."""
         file_loads.replace_plan(self._file, input_file, plan_id, chunks, left, self._now())
 
-    def replace_batches(self, input_file: str, batches: Sequence[BatchRow]) -> None:
-        """Replace the file's batches, in one transaction."""
-        file_loads.replace_batches(self._file, input_file, batches)
+    def replace_batches(
+        self, input_file: str, batches: Sequence[BatchRow], unmatched: Sequence[UnmatchedRow] = ()
+    ) -> None:
+        """Replace the file's batches, and their results that lead to no question, in one transaction."""
+        file_loads.replace_batches(self._file, input_file, batches, unmatched)
 
     def replace_answers(
         self,
