@@ -26,6 +26,7 @@ from openmart_pipeline.cli.process_group import ProcessGroup
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
 from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
+from openmart_pipeline.home import data_folder, home_folder
 from openmart_pipeline.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +36,6 @@ DAGSTER_STOP_S = 20  # the web server and the daemon end in five
 CODE_SERVER_STOP_S = 3
 RUNS_STOP_S = 150  # a submit in flight may take its whole two minutes
 LOOK_EVERY_S = 0.5
-SQLITE = "sqlite:///"
 # `dg dev`, which the warning recommends, comes with a package of its own and starts the same three processes.
 SUPERSEDED = "ignore:Function `dev_command` is superseded"
 
@@ -89,15 +89,13 @@ def _environment_of_dagster(chosen: Mapping[str, str], home: Path) -> dict[str, 
     They run in the home: in the current folder Dagster would load `.env` over what was chosen here, and another
     world, folder or limit would be used than the one just shown.
     """
-    here = Path.cwd()
     moved = {
         "DAGSTER_HOME": str(home),
-        "OPENMART_DATA_DIR": str(here / Path(chosen.get("OPENMART_DATA_DIR") or "data").expanduser()),
+        "OPENMART_HOME": str(home_folder(chosen)),
+        "OPENMART_DATA_DIR": str(data_folder(chosen)),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), chosen.get("PYTHONPATH")])),
         "PYTHONWARNINGS": SUPERSEDED,
     }
-    if (ledger := chosen.get("OPENMART_LEDGER_URL", "")).startswith(SQLITE):
-        moved["OPENMART_LEDGER_URL"] = f"{SQLITE}{here / ledger.removeprefix(SQLITE)}"
     return {**chosen, **moved}
 
 
