@@ -1,43 +1,36 @@
 """`dev`: Dagster's UI, daemon and code server on this machine, with the simulator when there is no key.
 
-Lives here: a supervisor. What it starts is in a process group of its own, so that all of it can be stopped in order:
-Dagster first, then whatever runs it left, which wait for their submits in flight, then the simulator.
-Imports `defs.home` and the simulated world.
+A supervisor: what it starts is stopped in order. Dagster first, then the runs it left, which wait for their submits
+in flight, then the simulator.
 """
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.interrupts import interruptible
-from openmart_pipeline.cli.process_group import ProcessGroup
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
+from openmart_pipeline.cli.ui_processes import DagsterProcesses
 from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
-from openmart_pipeline.home import data_folder, home_folder
 from openmart_pipeline.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 LATENCIES = ("--submit-s", "3", "--read-s", "0.05", "--processing-s", "5", "--jitter", "0.5")
-DAGSTER_STOP_S = 20  # the web server and the daemon end in five
-CODE_SERVER_STOP_S = 3
 RUNS_STOP_S = 150  # a submit in flight may take its whole two minutes
 LOOK_EVERY_S = 0.5
-# `dg dev`, which the warning recommends, comes with a package of its own and starts the same three processes.
-SUPERSEDED = "ignore:Function `dev_command` is superseded"
+SQLITE = "sqlite:///"
 
 
 @click.command()
@@ -60,7 +53,7 @@ def dev(environment: Mapping[str, str], *, port: int, simulator_port: int) -> No
             (settings.data_dir / "input").mkdir(parents=True, exist_ok=True)
             world = f"simulated, by {settings.base_url}" if settings.is_simulated else f"real: {settings.base_url}"
             _say(f"The world is {world}. Files go into {settings.data_dir / 'input'}.")
-            _say(f"Dagster's UI will be on http://localhost:{port} in about 20 s. Ctrl-C stops everything.")
+            _say(f"Dagster's UI will be on http://localhost:{port} in about 10 s. Ctrl-C stops everything.")
             _supervise(_environment_of_dagster(chosen, home), home, port)
 
 
@@ -89,13 +82,14 @@ def _environment_of_dagster(chosen: Mapping[str, str], home: Path) -> dict[str, 
     They run in the home: in the current folder Dagster would load `.env` over what was chosen here, and another
     world, folder or limit would be used than the one just shown.
     """
+    here = Path.cwd()
     moved = {
         "DAGSTER_HOME": str(home),
-        "OPENMART_HOME": str(home_folder(chosen)),
-        "OPENMART_DATA_DIR": str(data_folder(chosen)),
+        "OPENMART_DATA_DIR": str(here / Path(chosen.get("OPENMART_DATA_DIR") or "data").expanduser()),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), chosen.get("PYTHONPATH")])),
-        "PYTHONWARNINGS": SUPERSEDED,
     }
+    if (ledger := chosen.get("OPENMART_LEDGER_URL", "")).startswith(SQLITE):
+        moved["OPENMART_LEDGER_URL"] = f"{SQLITE}{here / ledger.removeprefix(SQLITE)}"
     return {**chosen, **moved}
 
 
@@ -119,41 +113,36 @@ def _refuse_taken(port: int, option: str) -> None:
 
 def _supervise(environment: Mapping[str, str], home: Path, port: int) -> None:
     """Run Dagster until it ends or a person interrupts; leave no process behind."""
-    where = ["-w", str(ROOT / "workspace.yaml"), "-h", HOST, "-p", str(port)]
-    # Below a warning it says every 15 seconds that nothing happened; the UI shows each look of each sensor.
-    command = [sys.executable, "-m", "dagster", "dev", *where, "--log-level", "warning"]
-    dagster = ProcessGroup(command, environment, home)
-    try:
-        with interruptible(lambda _times: None), contextlib.suppress(KeyboardInterrupt):
-            if _until_it_answers(dagster, port):
-                _say(f"Ready: http://localhost:{port}")
-            code = dagster.leader.wait()
-            raise Refusal(f"Dagster ended by itself with code {code}; its last lines say why.", Exit.STOPPED)
-    finally:
-        _stop(dagster)
-
-
-def _until_it_answers(dagster: ProcessGroup, port: int) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while dagster.leader.poll() is None:
+    with TemporaryDirectory(prefix="openmart-dev-") as folder:
+        dagster = DagsterProcesses(environment, home, port, Path(folder))
         try:
-            with opener.open(f"http://{HOST}:{port}/server_info", timeout=2):
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(LOOK_EVERY_S)
-    return False
+            with interruptible(lambda _times: None), contextlib.suppress(KeyboardInterrupt):
+                dagster.start()
+                is_ready = False
+                while (ended := dagster.look_after()) is None:
+                    if not is_ready and (is_ready := _answers(port)):
+                        _say(f"Ready: http://localhost:{port}")
+                    time.sleep(LOOK_EVERY_S)
+                raise Refusal(f"{ended}; its last lines say why.", Exit.STOPPED)
+        finally:
+            _stop(dagster)
 
 
-def _stop(dagster: ProcessGroup) -> None:
+def _answers(port: int) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{HOST}:{port}/server_info", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(dagster: DagsterProcesses) -> None:
     """End Dagster in order; a Ctrl-C meanwhile ends whatever is left at once."""
     _say("Stopping Dagster ...")
     try:
         with interruptible(lambda _times: None):
-            dagster.leader.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                dagster.leader.wait(DAGSTER_STOP_S)
-            dagster.signal(signal.SIGTERM)  # the code server ends; runs take it as Terminate
-            if not dagster.wait(CODE_SERVER_STOP_S):
+            if not dagster.interrupt():
                 _say("Waiting for runs to record what they have in flight. Ctrl-C again abandons them.")
                 dagster.wait(RUNS_STOP_S)
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from linux/prctl.h
 LOOK_EVERY_S = 0.2
 
 
@@ -35,7 +35,7 @@ class ProcessGroup:
             cwd=folder,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_listen_to_signals,  # noqa: PLW1509  no other thread runs yet that a fork could disturb
+            preexec_fn=_as_our_child,  # noqa: PLW1509  no other thread runs yet that a fork could disturb
         )
 
     def is_alive(self) -> bool:
@@ -71,7 +71,12 @@ class ProcessGroup:
         self.wait(LOOK_EVERY_S)
 
 
-def _listen_to_signals() -> None:
-    """Undo what a shell does to a process it starts in the background: ignored signals are ignored by all children."""
+def _as_our_child() -> None:
+    """Listen to signals again, and end when our process ends, by kill -9 too: nothing may go on buying unseen.
+
+    A shell starts a background process with signals ignored, and all its children would ignore them.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

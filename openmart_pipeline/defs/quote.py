@@ -31,8 +31,7 @@ def quote_markdown(planned: Planned) -> str:
     quote = planned.quote
     lines = [f"**{_headline(quote)}**", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _table(quote, planned.settings)]
-    doubled = quote.about_other_places
-    return "\n".join([*lines, "", *([plain(doubled), ""] if doubled else []), _next_step(planned)])
+    return "\n".join([*lines, "", _next_step(planned)])
 
 
 def _headline(quote: Quote) -> str:
