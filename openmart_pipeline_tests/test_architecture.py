@@ -57,6 +57,8 @@ def offenders(paths: list[Path], *forbidden: str) -> list[str]:
         ("enrichment", ("openmart_pipeline.defs", "openmart_pipeline.cli", "openmart_pipeline.api.simulator")),
         ("enrichment", ("openmart_pipeline.settings", "openmart_pipeline.wiring", "openmart_pipeline.definitions")),
         ("defs", ("openmart_pipeline.cli", "openmart_pipeline.definitions", "duckdb", "sqlalchemy", "httpx")),
+        ("web", ("openmart_pipeline.enrichment", "openmart_pipeline.defs", "openmart_pipeline.cli")),
+        ("web", ("openmart_pipeline.api", "openmart_pipeline.settings", "openmart_pipeline.definitions")),
         ("cli", ("duckdb", "httpx", "aiohttp", "openmart_pipeline.definitions")),
     ],
 )

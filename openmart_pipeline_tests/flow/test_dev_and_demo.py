@@ -1,5 +1,6 @@
 """`demo` and `dev` as a newcomer starts them: no key, nothing set, and no process left when they end."""
 
+import json
 import os
 import re
 import signal
@@ -7,13 +8,17 @@ import socket
 import sqlite3
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from openmart_pipeline.defs.home import prepare_home
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline_tests.cli.terminal import Terminal, number
+from openmart_pipeline_tests.dagster_web import JOB, LAUNCH, dagster_web, execution
+from openmart_pipeline_tests.flow.browser import CHROMIUM, HostilePage, browser
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
@@ -21,6 +26,12 @@ DEMO_TIMEOUT_S = 300.0
 # What DuckDB's binding says last, without a line's end, in a process that was stopped in the middle of a look.
 UNENDED_LINE = "See https://nanobind.readthedocs.io/en/latest/refleaks.html"
 FILE = "accounts.csv"  # of the samples
+SUBSCRIBE = """new Promise((done) => {
+  const socket = new WebSocket(`ws://${location.host}/graphql`, "graphql-ws");
+  socket.onopen = () => socket.send('{"type": "connection_init"}');
+  socket.onmessage = (message) => done(message.data);
+  socket.onerror = () => done("refused");
+})"""
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 
@@ -28,7 +39,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 def newcomer(tmp_path: Path) -> Terminal:
     """A person at a shell in an empty folder, without a key and without any setting."""
     terminal = Terminal(tmp_path, "")
-    terminal.environment = {"OPENMART_API_KEY": None, "OPENMART_BASE_URL": None, "OPENMART_HOME": str(tmp_path)}
+    terminal.environment = {"OPENMART_API_KEY": None, "OPENMART_BASE_URL": None}
     return terminal
 
 
@@ -99,7 +110,39 @@ def test_dev_says_which_port_is_taken_and_starts_nothing(newcomer: Terminal) -> 
     assert not (newcomer.data / "simulated").exists()
 
 
-def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits(newcomer: Terminal) -> None:
+def attack_from_a_page(folder: Path, service: DagsterService, approved: dict[str, object], said: list[str]) -> None:
+    """Open a page of another site that knows the plan, in a real browser: its ways are live elsewhere, and fail here."""
+    folder.mkdir()
+    variables = json.dumps(execution("WAY", FILE, approved))
+    with dagster_web(prepare_home(folder / "dagster_home"), FILE) as web, ExitStack() as closing:
+        doors = {"open": web.open_port, "dev": service.port}
+        targets = [{"door": door, "port": at, "query": LAUNCH, "variables": variables} for door, at in doors.items()]
+        page = closing.enter_context(HostilePage(targets))
+        rebound = {at: closing.enter_context(HostilePage(targets, relay_to=at)).port for at in doors.values()}
+        names = {f"evil.test:{at}": relay for at, relay in rebound.items()}
+        chromium = closing.enter_context(browser(folder, {**names, f"evil.test:{page.port}": page.port}))
+        chromium.page(f"http://evil.test:{page.port}/cats.html")
+        report = page.report()
+        tried = {*report["ways"], "rebinding"}
+        live = {f"open: {way}" for way in tried}
+        until("every way is live at Dagster's own web server", lambda: live <= web.ways(), DEMO_TIMEOUT_S)
+        assert service.runs(JOB) == {}
+        until("dev refuses each", lambda: sum("Refused" in line for line in said) >= len(tried), DEMO_TIMEOUT_S)
+        read = report["read"]
+        assert {"open: websocket", "open: rebinding"} <= read.keys()
+        assert {door: text for door, text in read.items() if door.startswith("dev")}.keys() == {"dev: rebinding"}
+        assert read["dev: rebinding"].startswith("Refused: ")
+
+        ui = chromium.page(f"http://localhost:{service.port}/assets")
+        shows = lambda: "enrichment_plan" in (chromium.evaluate(ui, "document.body.innerText") or "")  # noqa: E731
+        until("the UI itself shows the assets", shows, DEMO_TIMEOUT_S)
+        assert "connection_ack" in chromium.evaluate(ui, SUBSCRIBE)
+
+
+def test_dev_is_a_simulated_world_that_no_page_can_spend_in_and_ctrl_c_waits_for_its_submits(
+    newcomer: Terminal,
+) -> None:
+    assert CHROMIUM or not os.environ.get("CI"), "Chromium is missing: .ci/run installs it"
     port = free_port()
     said: list[str] = []
     newcomer.file(".env", "OPENMART_DATA_DIR=elsewhere")  # Dagster would load it over the shell's own
@@ -126,11 +169,17 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
         with dg.DagsterInstance.from_config(str(newcomer.data / "simulated" / "dagster_home")) as instance:
             instance.add_dynamic_partitions(str(input_files.name), [FILE])  # as the sensor does on its second look
         with sqlite3.connect(newcomer.data / "simulated" / "ledger.sqlite") as ledger:
-            [(plan,)] = ledger.execute("SELECT current_plan_id FROM partitions").fetchall()
+            [(plan,)] = ledger.execute(
+                "SELECT current_plan_id FROM partitions WHERE partition_key = ?", [FILE]
+            ).fetchall()
         approved = {"ops": {"submitted_batches": {"config": {"credit_limit": 100_000, "plan": plan}}}}
-        service.launch("buy_planned_contacts_job", FILE, approved)
         simulator = SimulatorProcess(newcomer.folder)
         simulator.port = int(url[1].rpartition(":")[2])
+        if CHROMIUM:
+            attack_from_a_page(newcomer.folder / "attack", service, approved, said)
+            assert service.runs(JOB) == {}
+        assert simulator.account()["submits"] == 0
+        service.launch(JOB, FILE, approved)
         until("a submit is in flight", lambda: simulator.account()["submits"], DEMO_TIMEOUT_S)
         process.send_signal(signal.SIGINT)
         process.wait(DEMO_TIMEOUT_S)
@@ -139,9 +188,11 @@ def test_dev_without_a_key_is_a_simulated_world_and_ctrl_c_waits_for_its_submits
     assert process.returncode == 0
     assert said[-1].removeprefix(UNENDED_LINE) == "Stopped.\n"
     assert not (newcomer.folder / "elsewhere").exists()
-    assert "dev_command" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
+    assert "Warning" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
     assert processes_of(newcomer.folder) == []
     with newcomer.start("status") as status:
         shown, _ = status.communicate(timeout=DEMO_TIMEOUT_S)
     assert re.search(r"^ submitted +1 *$", shown, re.MULTILINE), shown
     assert "Unknown" not in shown
+    if not CHROMIUM:
+        pytest.skip("No Chromium here: all but the page of another site was tried")
