@@ -17,6 +17,7 @@ class Approval:
     """A command that buys: what a person may have seen in its quote, and how long it ran."""
 
     title: str
+    files: frozenset[str]
     domains: set[str]  # of every version of the file that its quote may have shown
     began_at: float = field(default_factory=time.time)
     ended_at: float | None = None

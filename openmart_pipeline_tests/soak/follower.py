@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from typing import TypeAlias
 
+from openmart_pipeline.api.simulator.people import people_at
 from openmart_pipeline_tests.soak import witness
 from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, MixedWorld, Said, kind_of
 
@@ -18,6 +19,9 @@ Handler: TypeAlias = Callable[[], None]
 _NAMED = re.compile(r"openmart-pipeline ([a-z]+(?: (?!with|and|or|in|to|for)[a-z-]+)?(?: --[a-z-]+)?)")
 PUTS_BACK = 0.5  # of the time the right journal is found again, although a new one would do
 ADOPTED = "the vendor's account names its tracking ids"
+MISTAKEN = 0.5  # of the time a batch of another tool that counts as many tasks is taken for the right one
+MISTAKE = "support said so"
+MAX_K = 3
 RELEASED = "the vendor's account does not know it"
 
 
@@ -32,6 +36,7 @@ class Follower:
             "ledger reconcile": lambda: self._do("ledger", "reconcile"),
             "ledger restored --lift": self._lift,
             "ledger new-journal": self._new_journal,
+            "unmatched list": self.assign,
             "unknown list": self.decide,
             "unknown adopt": self.decide,
             "unknown release": self.decide,
@@ -69,22 +74,55 @@ class Follower:
         for task in tasks.values():
             if task.batch_no in ids:
                 ids[task.batch_no].add(task.tracking_id)
-        sold = {
-            tracking_id: batch["batch_id"]
-            for batch in world.simulator.each_batch()
-            for tracking_id in batch["tracking_ids"]
-        }
+        sold = {tracking_id: batch["batch_id"] for batch in world.sold() for tracking_id in batch["tracking_ids"]}
         for number in sorted(unknown):
             if not re.search(rf"^\s*{number}\s", listed, re.MULTILINE):
                 continue  # became unknown since
             known = {sold[tracking_id] for tracking_id in ids[number] if tracking_id in sold}
-            if known:
+            others = [one for one in world.strangers if world.strangers[one] == len(ids[number])]
+            if others and self._chance.random() < MISTAKEN:
+                (batch_id, *_) = others
+                said = world.command("unknown", "adopt", str(number), "--batch-id", batch_id, "--why", MISTAKE)
+                world.counts.events["adopted by mistake"] += said.exit_code == 0
+            elif known:
                 (batch_id,) = known
                 said = world.command("unknown", "adopt", str(number), "--batch-id", batch_id, "--why", ADOPTED)
                 world.counts.events["adopted"] += said.exit_code == 0
             else:
                 said = world.command("unknown", "release", str(number), "--vouch-unpaid", "--why", RELEASED)
                 world.counts.events["released"] += said.exit_code == 0
+
+    def take_back_mistakes(self) -> None:
+        """Notice which batches were adopted under another tool's id, and take those ids back."""
+        world = self._world
+        for number, batch_id in witness.batch_ids(world.data_dir / LEDGER).items():
+            if batch_id in world.strangers:
+                said = world.command("unknown", "revoke", str(number), "--why", "that id is another tool's")
+                world.counts.events["taken back"] += said.exit_code == 0
+
+    def assign(self) -> None:
+        """Give each result without a question to the one whose people it holds, where that is one alone."""
+        world = self._world
+        ledger = world.data_dir / LEDGER
+        asked = {
+            tracking_id: (one["domain"], one["title"])
+            for batch in world.sold()
+            for tracking_id, one in zip(batch["tracking_ids"], batch["questions"], strict=True)
+        }
+        without = [task for task in witness.tasks(ledger).values() if not task.has_answer]
+        for result in witness.unmatched_results(ledger):
+            fitting = [
+                task.tracking_id
+                for task in without
+                if task.batch_no == result.batch_no
+                and task.tracking_id in asked
+                and result.people
+                and result.people == people_at(*asked[task.tracking_id], max_k=MAX_K, email=True, phone=True)
+            ]
+            if len(fitting) == 1:
+                words = (str(result.batch_no), result.task_id, fitting[0], "--why", "these are its people")
+                said = world.command("unmatched", "assign", *words)
+                world.counts.events["assigned"] += said.exit_code == 0
 
     def _lift(self) -> None:
         """Lift a hold once nothing is missing; the newest ledger and journal are put back first where something is."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from openmart_pipeline.cli.screen import harmless, results, table
 from openmart_pipeline_tests.soak.command import folder_of, options_of
@@ -51,7 +51,10 @@ class Play:
 
     def buy(self) -> None:
         """Let a person buy a file, who looks at the quote for a while or says yes at once; perhaps it is killed."""
-        order: dict[str, float | tuple[str, int] | None] = {}
+        order: dict[str, Any] = {}
+        names = [self.file()] if self.chance.random() < 0.8 else sorted(self.world.versions)
+        if self.chance.random() < 0.1:
+            order["words"] = ("--credit-limit", str(self.chance.choice((0, 100, 3300, 4000))))
         if self.chance.random() < 0.4:
             order["answer_after_s"] = self.chance.uniform(0.0, 1.0)
         luck = self.chance.random()
@@ -59,7 +62,7 @@ class Play:
             order["kill_at"] = self.chance.choice(("sending", "outcome")), self.chance.randint(1, 3)
         elif luck < 0.6:
             order["kill_after_s"] = self.chance.uniform(0.05, 2.5)
-        self.world.buy(self.file(), self.chance.choice(TITLES), **order)
+        self.world.buy(self.chance.choice(TITLES), *names, **order)
 
     def plan(self) -> None:
         """Let a colleague plan a file for a title that nobody approves."""
@@ -142,10 +145,21 @@ class Play:
         copy = self.world.fork()
         name, title = self.file(), self.chance.choice(TITLES)
         words = ("run", self.world.input_path(name, copy), "--title", title, "--yes", "--patience", "0.2")
-        said = self.world.command(*words, data_dir=copy, approval=self.world.approval(name, title))
+        said = self.world.command(*words, data_dir=copy, approval=self.world.approval(title, name))
         self.world.happened("forks held" if said.exit_code == 6 else "forks that went on")
-        self.world.buy(name, title)
+        self.world.buy(title, name)
         self.world.wait()
+
+    def sell_to_stranger(self) -> None:
+        """Let another tool buy a batch that counts as many tasks as one of ours may."""
+        self.world.sell_to_stranger(self.chance.choice((100, 65)))
+
+    def lose_server(self) -> None:
+        """Let the server die and come back: its port refuses connections meanwhile."""
+        self.world.simulator.kill()
+        self.world.wait(until_s=self.chance.uniform(0.1, 0.6))
+        self.world.simulator.start()
+        self.world.happened("server killed and back")
 
     def read(self) -> None:
         """Let the person do what the commands that ended meanwhile say."""
@@ -157,7 +171,7 @@ class Play:
 
 OFTEN: dict[Action, int] = {
     Play.buy: 10, Play.plan: 6, Play.collect: 5, Play.change_file: 3, Play.storm: 3, Play.back_up: 4, Play.restore: 3,
-    Play.damage_journal: 1, Play.fork: 1,
+    Play.damage_journal: 1, Play.fork: 1, Play.sell_to_stranger: 1, Play.lose_server: 1,
 }  # fmt: skip
 TAKES_A_PLACE = {Play.buy, Play.plan, Play.collect}
 

@@ -33,14 +33,16 @@ def settle(world: MixedWorld, person: Follower, titles: dict[str, str]) -> None:
         ends = [
             world.command(
                 "run", world.input_path(name), "--title", title, "--yes", "--patience", "0.2",
-                approval=world.approval(name, title),
+                approval=world.approval(title, name),
             )
             for name, title in titles.items()
         ]  # fmt: skip
         ends.append(world.command("collect", "--patience", "0.1"))
+        person.take_back_mistakes()
         states = Counter(witness.batch_states(world.data_dir / LEDGER).values())
         is_open = set(states) - set(witness.SETTLED)
         if not is_open and {said.exit_code for said in ends} <= {0}:
+            person.assign()
             return
         last = [f"{said.exit_code}: {said.sentence[:400]}" for said in ends if said.exit_code]
         for said in ends:
@@ -54,18 +56,19 @@ def settle(world: MixedWorld, person: Follower, titles: dict[str, str]) -> None:
 def judge(world: MixedWorld) -> Iterator[str]:
     """Yield what speaks against the claims; nothing where all of them hold."""
     account = world.simulator.account()
-    batches = world.simulator.batches()
+    batches = world.sold()
+    charged = sum(batch["credits"] for batch in batches)
     ledger = world.data_dir / LEDGER
     tasks = witness.tasks(ledger)
-    world.counts.tasks += account["tasks"]
-    world.counts.credits += account["credits_charged"]
+    world.counts.tasks += sum(batch["total"] for batch in batches)
+    world.counts.credits += charged
     world.counts.faults.update(account["faults"])
     yield from _some("paid twice", world.simulator.questions_charged_twice(), lambda one: _question(one["question"]))
     yield from _some("not to be reached", _unreachable(world, batches, tasks), str)
     yield from _some("bought and never approved", never_approved(world.approvals, batches), str)
     settled = witness.settled_credits(ledger)
-    if settled != account["credits_charged"]:
-        yield f"{settled:,.0f} credits settled, {account['credits_charged']:,} charged"
+    if settled != charged:
+        yield f"{settled:,.0f} credits settled, {charged:,} charged"
     said = world.command("ledger", "verify")
     if said.exit_code != 0:
         yield f"`ledger verify` at the end: {said.sentence}"
@@ -84,7 +87,7 @@ def _question(asked: dict[str, Any]) -> str:
 
 def _unreachable(world: MixedWorld, batches: list[dict[str, Any]], tasks: dict[str, witness.Task]) -> list[str]:
     """Name each task that was sold and is neither collected nor among what a person is told of."""
-    unmatched = witness.unmatched(world.data_dir / LEDGER)
+    unmatched = Counter(one.batch_no for one in witness.unmatched_results(world.data_dir / LEDGER))
     lost = []
     for batch in batches:
         open_: list[str] = []

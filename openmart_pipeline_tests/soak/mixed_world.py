@@ -4,6 +4,7 @@ What may happen, each thing counted; when it happens is drawn in `mixed`, what t
 """
 
 import contextlib
+import json
 import os
 import pty
 import random
@@ -11,11 +12,13 @@ import re
 import shutil
 import signal
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -32,6 +35,7 @@ ASKED = "[y/N]"
 TERMINAL = "terminal"
 EXIT_CODES = {0, 2, 3, 4, 5, 6, 130}
 LEDGER, JOURNAL = "ledger.sqlite", "submissions.jsonl"
+_ERROR = re.compile(r"(?:^|\]: )Error: ", re.MULTILINE)  # behind a question it stands on the same line
 _NUMBERS = re.compile(r"\d[\d,.:TZ-]*")
 _NAMES = re.compile(r"'[^']*'|\S*/\S+|\b[0-9a-f]{8}[0-9a-f-]*\b|\b[\w-]+\.(?:csv|sqlite|jsonl|duckdb)\b")
 
@@ -67,6 +71,11 @@ class Running:
         """Everything it has said so far."""
         return self.output.read_text(encoding="utf-8", errors="replace") if self.output.exists() else ""
 
+    def wait_for(self, words: str) -> None:
+        """Wait until it has said these words."""
+        while words not in self.said():
+            time.sleep(TICK_S)
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -84,9 +93,9 @@ class Said:
     @property
     def sentence(self) -> str:
         """The refusal, or the last line."""
-        _, is_there, refusal = f"\n{self.text}".rpartition("\nError: ")
+        *_, refusal = _ERROR.split(self.text)
         lines = [line for line in self.text.splitlines() if line.strip()]
-        return " ".join(refusal.split()) if is_there else (lines or [""])[-1].strip()
+        return " ".join(refusal.split()) if refusal != self.text else (lines or [""])[-1].strip()
 
 
 def kind_of(sentence: str) -> str:
@@ -111,6 +120,7 @@ class MixedWorld:
         self.approvals: list[Approval] = []
         self.running: list[Running] = []
         self.ended: list[Said] = []  # by commands that ran beside others; whoever reads them takes them out
+        self.strangers: dict[str, int] = {}  # batches of another tool with the same key -> tasks
         self.wrong: list[str] = []  # what a person should never see
         self.versions: dict[str, list[list[str]]] = {}
         self.last_title: dict[str, str] = {}  # of each company: what was asked about it at the end
@@ -138,7 +148,7 @@ class MixedWorld:
     def write_file(self, name: str, domains: list[str]) -> None:
         """Put a new version of a file into the input folder, in one step."""
         for one in self.running:  # whoever has shown no quote yet may show this version's
-            if one.approval is not None and name in one.words[1] and QUOTED not in one.said():
+            if one.approval is not None and name in one.approval.files and QUOTED not in one.said():
                 one.approval.domains.update(domains)
         self.versions.setdefault(name, []).append(domains)
         new = self.folder / f"{name}.new"
@@ -291,16 +301,38 @@ class MixedWorld:
         """Where a file lies."""
         return str((data_dir or self.data_dir) / "input" / name)
 
-    def approval(self, name: str, title: str) -> Approval:
-        """What a person approves who buys the file now."""
-        return Approval(title, set(self.domains(name)))
+    def approval(self, title: str, *names: str) -> Approval:
+        """What a person approves who buys these files now."""
+        return Approval(title, frozenset(names), {domain for name in names for domain in self.domains(name)})
 
-    def buy(self, name: str, title: str, **order: float | tuple[str, int] | None) -> Running:
-        """Begin a run on a file beside the others; `order` as `start` takes it."""
-        words = ["run", self.input_path(name), "--title", title, "--patience", "0.2"]
-        if order.get("answer_after_s") is None:
-            words.append("--yes")
-        return self.start(*words, approval=self.approval(name, title), **order)  # type: ignore[arg-type]  # as it takes it
+    def buy(self, title: str, *names: str, words: tuple[str, ...] = (), **order: Any) -> Running:
+        """Begin a run on files beside the others; `order` as `start` takes it, `words` are more of the command's."""
+        paths = [self.input_path(name) for name in names]
+        said_yes = () if order.get("answer_after_s") is not None else ("--yes",)
+        return self.start(
+            "run", *paths, "--title", title, "--patience", "0.2", *said_yes, *words,
+            approval=self.approval(title, *names), **order,
+        )  # fmt: skip
+
+    def sell_to_stranger(self, tasks: int) -> None:
+        """Let another tool with the same key buy a batch, whose answers carry no tracking id."""
+        number = len(self.strangers)
+        asked = [
+            {"domain": f"{self.name}-stranger-{number}-{task}.com", "title": "Owner", "max_k": 3}
+            for task in range(tasks)
+        ]
+        request = urllib.request.Request(
+            f"{self.simulator.url}/api/v1/task/batch/find_people",
+            data=json.dumps(asked).encode(),
+            headers={"X-API-Key": API_KEY, "Content-Type": "application/json"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                self.strangers[json.load(answer)["batch_id"]] = tasks
+        except (OSError, ValueError, KeyError):
+            return
+        self.happened("batches of another tool")
 
     # ---- copies
 
@@ -351,6 +383,10 @@ class MixedWorld:
 
     # ---- what the vendor's account says
 
+    def sold(self) -> list[dict[str, Any]]:
+        """Every batch that the server sold to us, by its own account; not those of another tool with the same key."""
+        return [batch for batch in self.simulator.each_batch() if None not in batch["tracking_ids"]]
+
     def not_in_ledger(self) -> list[str]:
         """The batches that the server sold and that this ledger has no task of: what a person must not forget."""
         return self._sold_without(set(witness.tasks(self.data_dir / LEDGER)))
@@ -361,7 +397,7 @@ class MixedWorld:
         return self._sold_without(known)
 
     def _sold_without(self, known: set[str]) -> list[str]:
-        return [batch["batch_id"] for batch in self.simulator.each_batch() if known.isdisjoint(batch["tracking_ids"])]
+        return [batch["batch_id"] for batch in self.sold() if known.isdisjoint(batch["tracking_ids"])]
 
 
 @contextmanager
@@ -374,11 +410,12 @@ def mixed_world(
     *,
     files: int,
     companies: int,
+    submit_s: float = 0.15,
 ) -> Iterator[MixedWorld]:
     """Make the files and start the server, which is stopped at the end."""
     seed = chance.randrange(1 << 30)
     with SimulatorProcess(
-        folder / "server", jitter=1.0, submit_s=0.15, processing_s=0.2, read_s=0.002, seed=seed
+        folder / "server", jitter=1.0, submit_s=submit_s, processing_s=0.2, read_s=0.002, seed=seed
     ) as simulator:
         world = MixedWorld(folder, command_line, simulator, name, counts)
         shared = [f"{name}-shared-{number}.com" for number in range(companies // 10)]

@@ -11,7 +11,7 @@ from openmart_pipeline_tests.soak import a_million_tasks, lost_answers
 from openmart_pipeline_tests.soak.command_line import CommandLine
 from openmart_pipeline_tests.soak.follower import Follower
 from openmart_pipeline_tests.soak.mixed_claims import judge, settle
-from openmart_pipeline_tests.soak.mixed_world import LEDGER, Counts, MixedWorld, mixed_world
+from openmart_pipeline_tests.soak.mixed_world import ASKED, LEDGER, Counts, MixedWorld, mixed_world
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +49,37 @@ def test_a_storm_of_lost_answers_is_named_and_never_sent_again(tmp_path: Path, t
     assert figures.adopted > 0 < figures.released
 
 
+@pytest.fixture(scope="module")
+def command_line() -> Iterator[CommandLine]:
+    with CommandLine() as command_line:
+        yield command_line
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[MixedWorld]:
-    with (
-        CommandLine() as command_line,
-        mixed_world(tmp_path, command_line, "small", Counts(), random.Random(1), files=2, companies=90) as world,
-    ):
+def world(tmp_path: Path, command_line: CommandLine) -> Iterator[MixedWorld]:
+    with mixed_world(
+        tmp_path, command_line, "small", Counts(), random.Random(1), files=2, companies=90, submit_s=0.02
+    ) as world:
         yield world
 
 
 def test_who_does_what_the_refusals_say_pays_once_and_loses_nothing(world: MixedWorld) -> None:
     person = Follower(world, random.Random(1))
-    world.buy("file-0.csv", "Owner", kill_at=("outcome", 1))  # its id is in the journal, and not in the ledger
+    world.simulator.behave(faults={"task_tracking_null": "probability:0.1", "ids_reshuffled": "always"})
+    world.buy("Owner", "file-0.csv", kill_at=("outcome", 1))  # its id is in the journal, and not in the ledger
     world.wait()
     world.back_up()
-    world.write_file("file-1.csv", [*world.domains("file-1.csv")[10:], "small-new.com"])
-    world.buy("file-1.csv", "Owner")
-    world.start("quote", world.input_path("file-0.csv"), "--title", "Janitor")
+    looked_at = world.buy("Owner", "file-1.csv", answer_after_s=0.0)
+    looked_at.wait_for(ASKED)
+    world.command("quote", world.input_path("file-1.csv"), "--title", "Janitor")
+    world.wait()  # says yes to the plan that was shown
+    world.buy("Owner", "file-1.csv")
     world.wait()
     world.keep_newest()
     world.put_back(world.backups()[0], LEDGER)
     world.ended.clear()
-    world.buy("file-1.csv", "Owner")
+    world.write_file("file-1.csv", [*world.domains("file-1.csv")[10:], "small-new.com"])
+    world.buy("Owner", "file-1.csv")
     world.wait()
     (refused,) = world.ended
     assert "is older than its journal" in refused.sentence
@@ -78,4 +87,4 @@ def test_who_does_what_the_refusals_say_pays_once_and_loses_nothing(world: Mixed
     settle(world, person, {"file-0.csv": "Owner", "file-1.csv": "Owner"})
     assert list(judge(world)) == []
     assert world.counts.events["killed with kill -9"] == 1
-    assert world.counts.tasks == 99 + 81  # nine companies are in both files
+    assert world.counts.tasks == 99 + 90 + 1  # nine companies are in both files, and one came with the new version

@@ -4,12 +4,15 @@ Only reads; no claim and no decision. Rows are taken by SQL of its own, so that 
 hide one in its rows.
 """
 
+import json
 import re
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -71,19 +74,33 @@ def batch_states(ledger: Path) -> dict[int, str]:
         return dict(connection.execute("SELECT batch_no, state FROM batches ORDER BY batch_no").fetchall())
 
 
+def batch_ids(ledger: Path) -> dict[int, str]:
+    """Return the vendor's id of each batch that has one."""
+    with reading(ledger) as connection:
+        query = "SELECT batch_no, vendor_batch_id FROM batches WHERE vendor_batch_id IS NOT NULL"
+        return dict(connection.execute(query).fetchall())
+
+
 def settled_credits(ledger: Path) -> float:
     """Return what the ledger says was charged for what is settled."""
     with reading(ledger) as connection:
         return float(connection.execute("SELECT coalesce(sum(settled_credits), 0) FROM batches").fetchone()[0])
 
 
-def unmatched(ledger: Path) -> dict[int, int]:
-    """Return how many answers of each batch name no task of ours."""
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """An answer that leads to no task."""
+
+    batch_no: int
+    task_id: str
+    people: list[dict[str, Any]]
+
+
+def unmatched_results(ledger: Path) -> list[Unmatched]:
+    """Return the answers that lead to no task."""
     with reading(ledger) as connection:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        table = "unmatched_results" if "unmatched_results" in names else "strays"
-        rows = connection.execute(f"SELECT batch_no, count(*) FROM {table} GROUP BY batch_no")
-        return dict(rows.fetchall())
+        rows = connection.execute("SELECT batch_no, vendor_task_id, raw FROM unmatched_results WHERE raw IS NOT NULL")
+        return [Unmatched(row[0], row[1], json.loads(zlib.decompress(row[2])).get("data") or []) for row in rows]
 
 
 def published(path: Path) -> set[tuple[str | None, ...]]:
