@@ -71,6 +71,10 @@ def submitted_batches(
         report = steps.buy(
             work, openmart.buyer(work), key, approved, run_id=context.run.run_id, on_event=ProgressLog(context.log)
         )
+        if "dagster/schedule_name" in context.run.tags and work.budget.per_day is None:
+            report.warnings.append(
+                "OPENMART_CREDITS_PER_DAY is not set: nothing bounds what the schedules buy for all files together."
+            )
         steps.load_batches(work, key)
         rows, version = of_rows(work, "submitted_batches", key)
         happened = _what_happened(report)

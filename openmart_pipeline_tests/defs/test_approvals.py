@@ -13,6 +13,8 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 
 from openmart_pipeline.cli import main
+from openmart_pipeline.defs.schedules import buy_planned_contacts_daily, refresh_stale_contacts_monthly
+from openmart_pipeline.defs.switched_on import SPENDING
 from openmart_pipeline.enrichment.approval import launchpad_line
 from openmart_pipeline_tests.defs.world import World, failure, shown
 
@@ -104,6 +106,7 @@ def _switch_on(world: World, schedule: str) -> None:
 
 def test_check_says_that_schedules_buy_without_a_budget_for_the_day(world_on_disk: World):
     world = world_on_disk
+    assert (buy_planned_contacts_daily.name, refresh_stale_contacts_monthly.name) == SPENDING
     home = {**world.environment, "DAGSTER_HOME": str(world.folder / "dagster_home"), "OPENMART_CREDITS_PER_RUN": "900"}
 
     def line(**more: str) -> str:
@@ -112,7 +115,7 @@ def test_check_says_that_schedules_buy_without_a_budget_for_the_day(world_on_dis
         return found
 
     assert line() == "ok       schedules  none that spends is on"
-    _switch_on(world, "refresh_stale_contacts_monthly")
+    _switch_on(world, refresh_stale_contacts_monthly.name)
     _switch_on(world, "plan_company_files_daily")
     assert line().startswith("PROBLEM  schedules  refresh_stale_contacts_monthly: each may spend 900 credits for every")
     assert "Set OPENMART_CREDITS_PER_DAY" in line()

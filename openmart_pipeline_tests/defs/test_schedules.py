@@ -48,7 +48,9 @@ def test_the_daily_purchase_buys_what_is_owed_within_the_limit_and_names_the_sch
     tags = {"dagster/schedule_name": "buy_planned_contacts_daily"}
     bought = _executed(world, "buy_planned_contacts_job", request._replace(tags={**request.tags, **tags}))
 
-    assert shown(bought, "submitted_batches")["tasks_bought"] == 2
+    metadata = shown(bought, "submitted_batches")
+    assert metadata["tasks_bought"] == 2
+    assert metadata["warnings"].startswith("OPENMART_CREDITS_PER_DAY is not set")
     with world.work() as work, work.ledger.read() as connection:
         approved = connection.exec_driver_sql("SELECT approved_by FROM plans").scalar()
     assert approved == "the schedule buy_planned_contacts_daily"

@@ -59,7 +59,7 @@ ORDER BY fetched_at, input_file, company_domain
 DUE_FOR_REFRESH = View(
     "due_for_refresh",
     "A row is a question of a file whose answer is older than its lifetime, oldest first; asking again costs, and "
-    "happens only when a plan says reask",
+    "happens only when a plan says reask or the refresh schedule is on",
     (
         *CONTACTS.only("input_file", "company_domain", "requested_title"),
         Column("company_rows", INTEGER, "Rows of the file that ask it"),
