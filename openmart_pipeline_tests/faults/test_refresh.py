@@ -10,7 +10,7 @@ from openmart_pipeline.enrichment.ledger.selection import Scope, plans_to_refres
 from openmart_pipeline.enrichment.ledger.states import TaskState
 from openmart_pipeline.enrichment.rules import Stop
 from openmart_pipeline_tests.enrichment.desk import Desk, ask, asks
-from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
+from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned
 
 KEY = "a.csv"
@@ -71,19 +71,26 @@ def test_a_wider_question_than_the_one_that_was_bought_is_not_part_of_a_refresh(
     assert refreshed(desk) == 1
 
 
-def test_an_answer_that_comes_during_a_refresh_is_not_asked_again_by_it(desk: Desk, of: str) -> None:
-    """Even where answers count for no time at all."""
-    desk.buy(desk.plan(KEY, asks(of, 3)))
+@pytest.mark.parametrize("moved", [{}, {"days": 400}, {"days": -400}], ids=["right", "jumps ahead", "jumps back"])
+def test_an_answer_that_comes_during_a_refresh_is_not_asked_again_by_it(
+    desk: Desk, of: str, moved: dict[str, float]
+) -> None:
+    """Nor is a fresh one: whatever the clock says meanwhile."""
+    buy_and_age(desk, of, 4)
+    plan = desk.plan(KEY, [*asks(of, 4), *asks(f"{of}-fresh", 1)])
+    desk.buy(plan)
     desk.collect()
+    limit_batches(desk.ledger, plan, [2, 2, 1])
 
     def collected(step: str, *_: object) -> None:
         if step == "accepted":
             desk.collect()
+            desk.clock.move(**(moved if not jumped else {}))
+            jumped.append(step)
 
-    no_time = Lifetimes(found=Lifetimes().found * 0, empty=Lifetimes().empty * 0)
-    plan = desk.current_plan(KEY)
-    report = desk.buy(plan, scope=STALE, lifetimes=no_time, concurrency=1, on_event=collected, approved=1000)
-    assert (report.accepted_tasks, report.stop) == (3, Stop.DONE)
+    jumped: list[str] = []
+    report = desk.buy(plan, scope=STALE, concurrency=1, on_event=collected, approved=1000)
+    assert (report.accepted_tasks, report.stop) == (4, Stop.DONE)
 
 
 def test_the_daily_purchase_takes_nothing_that_a_plan_asks_again(desk: Desk, of: str) -> None:
