@@ -11,6 +11,7 @@ from enum import IntEnum
 import click
 
 from openmart_pipeline.api.errors import OpenmartError
+from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
 from openmart_pipeline.enrichment.refusals import FileRefused
@@ -60,7 +61,7 @@ def plain_sentences() -> Iterator[None]:
         yield
     except (SettingsRefused, FileRefused, MoveRefused) as error:
         raise Refusal(str(error)) from error
-    except (LedgerRefused, WarehouseError, OpenmartError) as error:
+    except (LedgerRefused, ErasureUnfinished, WarehouseError, OpenmartError) as error:
         raise Refusal(str(error), Exit.STOPPED) from error
     except (KeyboardInterrupt, click.Abort) as error:
         raise Refusal(

@@ -11,10 +11,14 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results, table
-from openmart_pipeline.cli.workplace import workplace
+from openmart_pipeline.cli.workplace import refuse_without_ledger, workplace
 from openmart_pipeline.enrichment.answers import AuditRow
 from openmart_pipeline.enrichment.ledger import audit
+from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.settings import read_settings
 
+COPIES = ("export", "backup")  # acts that leave people's data where no erasure reaches
 WIDTH = 80  # columns: fits every terminal, and a page
 
 
@@ -40,6 +44,8 @@ def history(
     about a person, freezes. Never a person's data; who reads the published database with another program is not here.
     """
     from_then = None if since is None else since.replace(tzinfo=dt.UTC)
+    with plain_sentences():
+        refuse_without_ledger(read_settings(environment))
     with plain_sentences(), workplace(environment) as (_settings, work):
         rows = audit.trail(work.ledger, since=from_then, kinds=kinds, partition_key=file)
         if not rows:
@@ -61,3 +67,15 @@ def _show(rows: Sequence[AuditRow]) -> None:
         shown.add_row(f"{row.happened_at:%Y-%m-%d %H:%M}", harmless(row.who), harmless(what), harmless(row.why or "-"))
     shown.columns[0].no_wrap = True
     results().print(shown)
+
+
+def copies_elsewhere(work: Workplace) -> str | None:
+    """Return a sentence about the copies that were made so far, which no erasure reaches; None where none was."""
+    made = [row.kind for row in audit.trail(work.ledger, kinds=COPIES)]
+    if not made:
+        return None
+    said = " and ".join(plural(made.count(kind), kind) for kind in COPIES if kind in made)
+    return (
+        f"Out of reach: {said} made so far, wherever they are now. Who made them, and when: "
+        f"openmart-pipeline history {' '.join(f'--kind {kind}' for kind in COPIES)}."
+    )

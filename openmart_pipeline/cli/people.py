@@ -19,6 +19,7 @@ from openmart_pipeline.cli.found import (
     show_found,
     who_is_meant,
 )
+from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
@@ -123,7 +124,10 @@ def forget(
             on_found=on_found,
             on_step=lambda step: say.print(f"  {step}"),
         )
+        copies = copies_elsewhere(work)
     _show(done)
+    if copies:
+        results().print(copies)
 
 
 def _doubtful(found: Holdings) -> str:
@@ -177,8 +181,8 @@ def suppress(
     """Keep people or whole companies out: nothing more is asked about a domain, nobody listed is loaded.
 
     WHO are e-mail addresses, phone numbers, LinkedIn pages or domains, of anybody; without any they are read from
-    stdin. Only keyed hashes are kept. What is held already leaves the databases as their files are loaded again, and
-    leaves the answers with `forget`.
+    stdin. Only keyed hashes are kept. What is held already leaves both databases at once, and leaves the answers in the
+    ledger with `forget`.
     """
     given = identifiers_of(who)
     if why is None:
@@ -191,5 +195,5 @@ def suppress(
     verb = "taken off" if remove else "added"
     held = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nobody"
     results().print(f"{plural(changed, 'entry', 'entries')} {verb}. On the list now: {held}.")
-    if changed and not remove:
-        results().print("To take them out of what is loaded already: openmart-pipeline rebuild (free).")
+    if changed and remove:
+        results().print("To load again what was left out: openmart-pipeline rebuild (free).")

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import click
 
-from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
+from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.retire import key_of
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.ledger.purging import Selection
 from openmart_pipeline.enrichment.people import purging
 from openmart_pipeline.enrichment.people.identifiers import Kind, identifier_of
@@ -63,11 +63,12 @@ def purge(
                 _ask()
             say = remarks().print
             done = purging.purge(work, selection, who=person(), why=why or "", on_step=lambda step: say(f"  {step}"))
+            copies = copies_elsewhere(work)
     except PurgeRefused as error:
         raise Refusal(str(error)) from error
-    except ErasureUnfinished as error:
-        raise Refusal(str(error), Exit.STOPPED) from error
     results().print(harmless(done))
+    if copies:
+        results().print(copies)
 
 
 def _domain(company: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment import retiring
@@ -49,6 +50,8 @@ def retire(
             else:
                 done = retiring.retire(work, key, remove_data=remove_data, who=person(), why=why)
                 results().print(harmless(done))
+        if remove_data and (copies := copies_elsewhere(work)):
+            results().print(copies)
 
 
 def key_of(work: Workplace, file: str) -> str:

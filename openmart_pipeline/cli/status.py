@@ -13,7 +13,17 @@ from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import endings, inventory
-from openmart_pipeline.enrichment.ledger import collecting, history, moves, owed, plans, review, sending, standing
+from openmart_pipeline.enrichment.ledger import (
+    collecting,
+    erasure,
+    history,
+    moves,
+    owed,
+    plans,
+    review,
+    sending,
+    standing,
+)
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
 from openmart_pipeline.enrichment.orphans import settle_orphans
@@ -50,8 +60,20 @@ def status(environment: Mapping[str, str]) -> None:
         _batches(screen, work)
         _spent(screen, settings, work)
         _overdue(screen, work)
+        _unfinished_erasure(screen, work)
         show_unknown(screen, work)
         _last_decision(screen, work)
+
+
+def _unfinished_erasure(screen: Console, work: Workplace) -> None:
+    due = erasure.due_files(work.ledger)
+    if due is not None:
+        screen.print(
+            harmless(
+                f"An erasure is under way or was interrupted; it is about {', '.join(due) or 'no file'}. If no command "
+                "is running, run the one that was interrupted again: openmart-pipeline history shows which."
+            )
+        )
 
 
 def _files(screen: Console, work: Workplace) -> None:

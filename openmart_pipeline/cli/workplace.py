@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
@@ -30,13 +31,27 @@ def workplace(environment: Mapping[str, str]) -> Iterator[tuple[Settings, Workpl
         yield settings, work
 
 
+def _ledger_path(settings: Settings) -> Path:
+    return Path(settings.ledger_url.removeprefix("sqlite:///"))
+
+
+def refuse_without_ledger(settings: Settings) -> None:
+    """Raise where there is no ledger: a command that only reads makes none."""
+    path = _ledger_path(settings)
+    if not path.is_file():
+        raise Refusal(
+            f"There is no ledger at {path}, so nothing is known. Set OPENMART_DATA_DIR to the data folder, or "
+            "OPENMART_LEDGER_URL to the ledger."
+        )
+
+
 def record_reading(environment: Mapping[str, str], kind: str, **counts: Any) -> None:
     """Write into the history that somebody read people's data; a ledger that is not there is not made.
 
     An analyst may read the published database where the ledger can't be written: that is said, and goes on.
     """
     settings = read_settings(environment)
-    if not Path(settings.ledger_url.removeprefix("sqlite:///")).exists():
+    if not _ledger_path(settings).exists():
         return
     try:
         with open_workplace(settings, actor=ACTOR) as work:

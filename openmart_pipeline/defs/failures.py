@@ -9,13 +9,14 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.warehouse import WarehouseError
 from openmart_pipeline.settings import SettingsRefused
 
-REFUSALS = (FileRefused, SettingsRefused, LedgerRefused, WarehouseError, MoveRefused)
+REFUSALS = (FileRefused, SettingsRefused, LedgerRefused, ErasureUnfinished, WarehouseError, MoveRefused)
 
 
 @contextmanager

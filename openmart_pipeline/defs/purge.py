@@ -10,7 +10,6 @@ import dagster as dg
 from openmart_pipeline.defs.config import Purge
 from openmart_pipeline.defs.failures import REFUSALS, refusals_as_failures
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.ledger.purging import Selection
 from openmart_pipeline.enrichment.people import purging
 from openmart_pipeline.enrichment.people.purging import PurgeRefused
@@ -40,7 +39,7 @@ def purge_old_answers(
                     work, selection, who=config.who, why=config.why, is_watched=not _is_scheduled(context)
                 )
             )
-    except (PurgeRefused, ErasureUnfinished) as error:
+    except PurgeRefused as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     context.log.info(str(done))
 

@@ -116,6 +116,22 @@ def test_the_history_is_narrowed_by_date_kind_and_file(tmp_path: Path, bought: t
         assert (refused.exit_code, "Kinds so far: approve, export" in refused.stderr) == (2, True)
 
 
+def test_whoever_erases_is_told_of_the_copies_that_were_made(tmp_path: Path, bought: tuple[Path, str]) -> None:
+    data, url = tmp_path / "data", bought[1]
+    shutil.copytree(bought[0], data)
+    purged = ("purge", "--company", "gone3.com", "--why", "rule 4", "--yes")
+    assert "Out of reach" not in typed(data, url, *purged).stdout
+    typed(data, url, "export", str(tmp_path / "all.csv"))
+    typed(data, url, "ledger", "backup", str(tmp_path / "copy.sqlite"))
+    assert "Out of reach: 1 export and 1 backup" in typed(data, url, *purged).stdout
+
+
+def test_history_refuses_where_there_is_no_ledger_and_makes_none(tmp_path: Path, bought: tuple[Path, str]) -> None:
+    refused = typed(tmp_path / "nothing", bought[1], "history")
+    assert (refused.exit_code, "There is no ledger at" in refused.stderr) == (2, True)
+    assert not (tmp_path / "nothing").exists()
+
+
 @pytest.mark.parametrize("words", [("export", "contacts.csv"), ("query", "SELECT 1")], ids=["export", "query"])
 def test_where_there_is_no_ledger_reading_makes_none(
     tmp_path: Path, bought: tuple[Path, str], words: tuple[str, ...]

@@ -128,6 +128,10 @@ def test_after_a_kill_the_next_collecting_run_takes_the_contacts_out(tmp_path: P
     assert exit_code_of(purge_and_die, data, bought[1], "answers removed") == -signal.SIGKILL
     with at_work(data, bought[1]) as (work, _buyer):
         assert standing.due_for_loading(work.ledger) == [KEY]
+        environment = {"OPENMART_BASE_URL": bought[1], "OPENMART_DATA_DIR": str(data)}
+        assert (
+            "An erasure is under way or was interrupted" in CliRunner().invoke(main, ["status"], env=environment).stdout
+        )
         steps.load_contacts(work, KEY, run_id="r")
         steps.publish(work)
         assert places(data, EMAIL, PAGE) & {"warehouse.duckdb", "published/contacts.duckdb"} == set()
