@@ -224,15 +224,21 @@ class _Run:
         except OpenmartError as error:
             if self._terms.balance_floor is not None:
                 self.report.warnings.append(f"The account's balance could not be read, so no floor binds: {error}")
-        skew_s = self._client.clock_skew_s
-        if skew_s is not None and abs(skew_s) > CLOCK_SKEW_LIMIT_S:
-            self.end(
-                Stop.CLOCK,
-                f"This machine's clock and the server's differ by {abs(skew_s) / 60:.0f} minutes. Budgets count by "
-                "day and deadlines by the clock, so nothing was bought. Set the clock, then start again.",
-            )
+        if not self._clock_is_right("nothing was bought"):
             return False
         return balance is None or self._is_above_floor(balance)
+
+    def _clock_is_right(self, so: str) -> bool:
+        """Hold our clock against the server's newest answer: it may also jump in the middle of a run."""
+        skew_s = self._client.clock_skew_s
+        if skew_s is None or abs(skew_s) <= CLOCK_SKEW_LIMIT_S:
+            return True
+        self.end(
+            Stop.CLOCK,
+            f"This machine's clock and the server's differ by {abs(skew_s) / 60:.0f} minutes. Budgets count by "
+            f"day and deadlines by the clock, so {so}. Set the clock, then start again.",
+        )
+        return False
 
     def _is_above_floor(self, account: CreditBalance) -> bool:
         floor, balance = self._terms.balance_floor, account.balance
@@ -283,7 +289,7 @@ class _Run:
         """Commit the intent for the next batch; None when there is nothing to do for this worker."""
         while not self._stopping.is_set():
             self._brakes.wait(self._stopping)
-            if not self._has_room_to_record():
+            if not self._has_room_to_record() or not self._clock_is_right("nothing more is sent"):
                 return None
             with self._claiming:
                 if self._stopping.is_set() or self._brakes.are_on():

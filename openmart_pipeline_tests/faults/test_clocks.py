@@ -79,6 +79,22 @@ def test_nothing_is_bought_while_the_clocks_differ_by_more_than_ten_minutes(
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
 
 
+def test_a_clock_that_jumps_in_the_middle_of_a_run_stops_it_at_the_next_answer(desk: Desk, shop: Shop) -> None:
+    """Else what it buys from then on counts for another day, and is dated wrongly for good."""
+    plan = in_batches(desk, [1, 1, 1, 1])
+
+    def jumps(step: str, *_: object) -> None:
+        if step == "accepted":
+            shop.behave(date_offset_s=7200)
+
+    report = desk.buy(plan, concurrency=1, on_event=jumps)
+    assert (report.stop, report.accepted_tasks) == (Stop.CLOCK, 2)
+    assert "nothing more is sent" in report.sentence
+    shop.behave(date_offset_s=0)
+    assert desk.buy(plan).accepted_tasks == 2
+    assert_accounts_agree(desk, shop.simulator, since=shop.since)
+
+
 def test_fresh_answers_that_a_clock_ahead_took_for_stale_are_not_bought_when_it_is_right_again(
     desk: Desk, shop: Shop
 ) -> None:
