@@ -23,6 +23,7 @@ SIMULATED_KEY = "simulated"  # the simulator takes any key
 SIMULATED = "simulated"  # the API identity of every loopback server, and its folder below the data folder
 UNKNOWN_PRICE = "unknown"
 MOST_CREDITS = 10**12  # more is a slip of the keyboard
+LEAST_PRICE = {CREDITS: 0.01, USD: 0.0001}  # the cheapest look-up that anybody names costs 0.3 credits
 MOST_DAYS = 36_500  # a hundred years: beyond some thousand, dates can't be reckoned
 T = TypeVar("T")
 _PRICE = re.compile(
@@ -241,6 +242,12 @@ class _Reader:
             return None
         found = _PRICE.fullmatch(text)
         amount = _amount(found["amount"]) if found else None
+        if amount is not None and amount < LEAST_PRICE[unit]:
+            raise SettingsRefused(
+                f"{name} is {text!r}: less than {LEAST_PRICE[unit]} {unit} is no price, and every limit on credits "
+                f"would let millions of questions pass. Write what it costs, or `{UNKNOWN_PRICE}`: then nothing is "
+                "bought. To leave a kind out, ask for info_access EMAIL or PHONE."
+            )
         if found is None or amount is None or not _is_unit(found["unit"], unit) or not _is_date(found["as_of"]):
             raise SettingsRefused(
                 f"{name} is {text!r}: write number and unit, where it comes from, and as of when, such as "

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 # Only what every URL parser reads alike: no backslash, space, control or non-ASCII character that one
 # parser takes for part of the host and the next one doesn't.
+MAX_URL_CHARS = 2_048
 _PLAIN_URL = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _LOOKS_NUMERIC = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)")  # 127.1 or 0x7f000001: resolvers read these as IPv4
@@ -73,6 +74,8 @@ def is_loopback(url: str) -> bool:
 
 def _checked_parts(url: str, what: str) -> SplitResult:
     """Split a URL that every parser splits alike. The URL itself is not quoted: it may hold a password."""
+    if len(url) > MAX_URL_CHARS:
+        raise ValueError(f"{what} has {len(url):,} characters, more than the {MAX_URL_CHARS:,} that servers take.")
     if not _PLAIN_URL.fullmatch(url):
         raise ValueError(f"{what} is empty or has characters that don't belong in a URL.")
     try:

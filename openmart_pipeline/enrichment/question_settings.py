@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from openmart_pipeline.api.addresses import checked_notify_url
+from openmart_pipeline.enrichment.intake.readable import MAX_HINT_CHARS, MAX_TITLES, one_line, read_title
 from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.plans import Reask
 from openmart_pipeline.enrichment.questions import MAX_K_LIMIT, Access
+from openmart_pipeline.enrichment.refusals import Rejected
 
 PLACE_PARTS = ("city", "state", "country")
 PLACE_OF_ROW = "row"
@@ -97,10 +99,18 @@ def laid_over(
 
 
 def _titles(titles: Sequence[str]) -> tuple[str, ...]:
-    kept = tuple(dict.fromkeys(title.strip() for title in titles if title.strip()))
+    kept: dict[str, None] = {}
+    for written in titles:
+        title = read_title(written)
+        if isinstance(title, Rejected):
+            raise ValueError(f"titles: {title.detail}.")  # noqa: TRY004  it is the text that is wrong, not its type
+        if title is not None:
+            kept[title] = None
     if not kept:
         raise ValueError('No title is left to ask for: write at least one, such as "Head of Marketing".')
-    return kept
+    if len(kept) > MAX_TITLES:
+        raise ValueError(f"titles: there are {len(kept):,}, more than {MAX_TITLES}. Each is a question that costs.")
+    return tuple(kept)
 
 
 def _reask(word: str) -> str:
@@ -122,5 +132,8 @@ def _place(location: str) -> dict[str, str]:
                 f"location is {location!r}: write row (what each row says), none, or for example "
                 "city=Austin; state=TX; country=US."
             )
-        parts[name.strip().lower()] = value.strip()
+        place = one_line(value)  # NO is a country here, and no word for nothing
+        if not place or len(place) > MAX_HINT_CHARS:
+            raise ValueError(f"location: {name.strip()} must be a name of at most {MAX_HINT_CHARS} characters.")
+        parts[name.strip().lower()] = place
     return parts

@@ -18,13 +18,8 @@ from openmart_pipeline.enrichment.intake.columns import DOMAIN, ColumnChoice
 from openmart_pipeline.enrichment.intake.domain_columns import DomainColumns
 from openmart_pipeline.enrichment.intake.frames import frame_of
 from openmart_pipeline.enrichment.intake.places import country_code, state_code
-from openmart_pipeline.enrichment.intake.row_values import (
-    clean_text,
-    read_info_access,
-    read_max_k,
-    read_version,
-    split_titles,
-)
+from openmart_pipeline.enrichment.intake.readable import MAX_HINT_CHARS, clean_text, read_titles
+from openmart_pipeline.enrichment.intake.row_values import read_info_access, read_max_k, read_version
 from openmart_pipeline.enrichment.intake.tables import BadRow, Batch
 from openmart_pipeline.enrichment.intake.text_columns import (
     clean_texts,
@@ -69,7 +64,7 @@ class Chunk:
 def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) -> Chunk:
     """Return the batch with every cell cleaned and every row judged.
 
-    The first complaint about a row is the one it is set aside with: website, then max_k, info_access, version.
+    The first complaint about a row is the one it is set aside with: website, then title, max_k, info_access, version.
     """
     cells = _Cells(batch, choice)
     websites = cells.of(DOMAIN)
@@ -78,8 +73,9 @@ def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) 
     max_ks, wrong_max_k = cells.numbers("max_k", read_max_k)
     accesses, wrong_access = cells.texts("info_access", read_info_access)
     versions, wrong_version = cells.numbers("version", read_version)
-    verdicts = {**wrong_version, **wrong_access, **wrong_max_k, **no_domain}
-    names = cells.cleaned("company_name")
+    titles, wrong_titles = cells.titles()
+    verdicts = {**wrong_version, **wrong_access, **wrong_max_k, **wrong_titles, **no_domain}
+    names, cities = cells.hint("company_name"), cells.hint("city")
     countries, _ = cells.texts("country", country_code)
     states = _states(cells)
     table = pa.table(
@@ -89,15 +85,15 @@ def to_chunk(batch: Batch, choice: ColumnChoice, domain_columns: DomainColumns) 
             "company_name": names,
             "website": pc.replace_with_mask(websites, pc.equal(websites, ""), pa.scalar(None, pa.string())),
             "domain": domains,
-            "titles": cells.titles(),
+            "titles": titles,
             "max_k": max_ks,
             "info_access": accesses,
-            "city": cells.cleaned("city"),
+            "city": cities,
             "state": states,
             "country": countries,
             "version": versions,
             "tracking_id": cells.cleaned("tracking_id"),
-            "other": _other(cells, {"company_name": names, "country": countries, "state": states}),
+            "other": _other(cells, {"company_name": names, "city": cities, "country": countries, "state": states}),
         }
     )
     if verdicts:
@@ -132,6 +128,16 @@ class _Cells:
         column = self.of(field)
         return self.nothing(pa.string()) if column is None else clean_texts(column)
 
+    def hint(self, field: str) -> pa.Array:
+        """Return the field's cells cleaned; one that is too long for a hint is none, and stays in `other`."""
+        column = self.cleaned(field)
+        is_long = pc.fill_null(pc.greater(pc.utf8_length(column), MAX_HINT_CHARS), fill_value=False)
+        return (
+            column
+            if not pc.any(is_long, min_count=0).as_py()
+            else pc.if_else(is_long, pa.scalar(None, pa.string()), column)
+        )
+
     def texts(self, field: str, judge: Callable[[str], str | Rejected | None]) -> tuple[pa.Array, dict[int, Rejected]]:
         column = self.of(field)
         if column is None:
@@ -148,13 +154,14 @@ class _Cells:
         answers = judged(column, judge)
         return answers.numbers(), answers.complaints()
 
-    def titles(self) -> pa.Array:
-        """Return each row's own titles, an empty list where it has none."""
+    def titles(self) -> tuple[pa.Array, dict[int, Rejected]]:
+        """Return each row's own titles, an empty list where it has none, and the rows whose titles can't be used."""
         column, kind = self.of("title"), pa.list_(pa.string())
         if column is None:
-            return pa.array([[]], kind).take(pa.array(np.zeros(len(self.batch), dtype=np.int64)))
-        encoded = column.dictionary_encode()
-        return pa.array(map(split_titles, encoded.dictionary.to_pylist()), kind).take(encoded.indices)
+            return pa.array([[]], kind).take(pa.array(np.zeros(len(self.batch), dtype=np.int64))), {}
+        answers = judged(column, read_titles)
+        known = pa.array([said if isinstance(said, tuple) else () for said in answers.distinct], kind)
+        return known.take(pa.array(answers.codes)), answers.complaints()
 
 
 def _states(cells: _Cells) -> pa.Array:

@@ -1,4 +1,4 @@
-"""What a row says about its own question: titles, how many, which information, which pipeline.
+"""What a row says about its own question: how many, which information, which pipeline.
 
 One cell in, one value out, or a `Rejected`; no frames, no files.
 Imports `refusals`; `companies` imports it.
@@ -6,29 +6,12 @@ Imports `refusals`; `companies` imports it.
 
 import re
 
-from openmart_pipeline.enrichment.intake.domains import BLANK_WORDS
+from openmart_pipeline.enrichment.intake.readable import clean_text
 from openmart_pipeline.enrichment.refusals import Rejected, RejectReason
 
 MAX_K = 8  # per task (API section 1)
 VERSIONS = {"0": 0, "1": 1}  # default pipeline, all-in-one variant (API section 1)
 _WORDS_FOR_BOTH = frozenset({"both", "all", "any"})
-
-
-def clean_text(text: str) -> str | None:
-    """Return the text on one line without control characters, or None where it stands for nothing."""
-    printable = text if text.isprintable() else "".join(s if s.isprintable() else " " for s in text)
-    line = " ".join(printable.split())
-    return None if not line or line.lower() in BLANK_WORDS else line
-
-
-def split_titles(text: str) -> list[str]:
-    """Return the titles a cell lists, cut at `;`, `|` and line ends, each once and in order."""
-    found = (clean_text(part) for part in re.split(r"[;|\r\n]+", text))
-    once: dict[str, str] = {}
-    for title in found:
-        if title is not None:
-            once.setdefault(title.casefold(), title)
-    return list(once.values())
 
 
 def read_max_k(text: str) -> int | Rejected | None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from openmart_pipeline.enrichment.intake.domains import BLANK_WORDS
-from openmart_pipeline.enrichment.intake.row_values import clean_text
+from openmart_pipeline.enrichment.intake.readable import clean_text
 from openmart_pipeline.enrichment.refusals import Rejected
 
 V = TypeVar("V")
@@ -79,7 +79,7 @@ def judged_pairs(column: pa.Array, beside: pa.Array, judge: Callable[[str, str],
 
 
 def clean_texts(column: pa.Array) -> pa.Array:
-    """Return what `row_values.clean_text` gives for every row."""
+    """Return what `readable.clean_text` gives for every row."""
     is_clean = pc.and_(
         pc.match_substring_regex(column, _CLEAN),
         pc.invert(pc.is_in(pc.ascii_lower(column), value_set=pa.array(sorted(BLANK_WORDS)))),

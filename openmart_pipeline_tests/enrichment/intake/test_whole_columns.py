@@ -14,7 +14,7 @@ from openmart_pipeline.enrichment.intake.companies import CompanyFile, ReadOptio
 from openmart_pipeline.enrichment.intake.domain_columns import DomainColumns
 from openmart_pipeline.enrichment.intake.domains import normalise_domain
 from openmart_pipeline.enrichment.intake.platforms import PlatformList
-from openmart_pipeline.enrichment.intake.row_values import clean_text
+from openmart_pipeline.enrichment.intake.readable import clean_text
 from openmart_pipeline.enrichment.intake.sound_lines import read_sound_lines, survey_lines
 from openmart_pipeline.enrichment.intake.text_columns import clean_texts, json_texts
 from openmart_pipeline.enrichment.refusals import Rejected
