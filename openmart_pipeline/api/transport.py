@@ -137,6 +137,8 @@ class Transport:
                 await self._read_body(response, answer, limit)
             finally:
                 await response.aclose()
+                # httpx's response and its stream name each other: what they hold would wait for the garbage collector.
+                request.extensions = {}
         except UndecodableError as error:
             problem = str(error)
         except EXCHANGE_ERRORS as error:

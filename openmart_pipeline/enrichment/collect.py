@@ -31,6 +31,7 @@ from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
 
 BATCHES_AT_ONCE = 6  # batches being read at a time: 600 results bound the memory, and feed any number of connections
 GROUP_ANSWERS = 500  # answers in one commit
+GROUP_BYTES = 32 * 2**20  # of raw answers in one commit, about: one answer may have 10 MB
 GROUP_S = 0.4  # or those of so long
 LOOK_EVERY_S = 0.1  # for batches that became due
 LOOK_SHARE = 0.1  # of the time, at most: a look takes long where thousands of other files' batches are due
@@ -115,6 +116,7 @@ class Collector:
         self._on_event = on_event
         self._queue: asyncio.Queue[tuple[_Reading, str]] = asyncio.Queue()
         self._buffer: list[tuple[_Reading, Ended | UnmatchedResult | None]] = []
+        self._buffered_bytes = 0
         self._flush_now = asyncio.Event()
         self._reading = 0  # batches being opened or read
         self.report = CollectReport()
@@ -247,10 +249,12 @@ class Collector:
                 continue
             self._on_event("answer_read", reading.batch.batch_no, 1, result.state)
             self._put(reading, self._understood(reading, result))
+            del result  # may be megabytes, and the next one may be long in coming
 
     def _put(self, reading: _Reading, answer: Ended | UnmatchedResult | None) -> None:
         self._buffer.append((reading, answer))
-        if len(self._buffer) >= GROUP_ANSWERS:
+        self._buffered_bytes += 0 if answer is None else len(answer.raw or b"")
+        if len(self._buffer) >= GROUP_ANSWERS or self._buffered_bytes >= GROUP_BYTES:
             self._flush_now.set()
 
     def _understood(self, reading: _Reading, result: TaskResult) -> Ended | UnmatchedResult | None:
@@ -312,7 +316,7 @@ class Collector:
             self._store()
 
     def _store(self) -> None:
-        group, self._buffer = self._buffer, []
+        group, self._buffer, self._buffered_bytes = self._buffer, [], 0
         if not group:
             return
         adopted = self._foreign(group)

@@ -24,6 +24,8 @@ from openmart_pipeline.enrichment.prices import PriceTable
 from openmart_pipeline.enrichment.questions import Access
 
 ANSWERS_CHUNK = 2_000
+CHUNK_BYTES = 32 * 2**20  # of raw answers; whichever is reached first, since one answer may have 10 MB
+ROWS_AT_ONCE = 50  # read from the database; each may hold megabytes
 PURGED = "purged"  # what analysts see as the state of an answer that was removed for good
 
 
@@ -52,8 +54,17 @@ def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[
         .order_by(mine.c.position, tasks.c.task_no)
     )
     with ledger.read() as connection:
-        for rows in connection.execution_options(yield_per=ANSWERS_CHUNK).execute(query).mappings().partitions():
-            yield [_answer(row, prices) for row in rows]
+        chunk: list[Answer] = []
+        size_bytes = 0
+        for row in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).mappings():
+            answer = _answer(row, prices)
+            chunk.append(answer)
+            size_bytes += len(answer.raw or b"")
+            if len(chunk) >= ANSWERS_CHUNK or size_bytes >= CHUNK_BYTES:
+                yield chunk
+                chunk, size_bytes = [], 0
+        if chunk:
+            yield chunk
 
 
 def _answer(row: sa.RowMapping, prices: PriceTable) -> Answer:

@@ -20,6 +20,9 @@ from openmart_pipeline.enrichment.warehouse.times import utc
 CHUNK_ANSWERS = 2_500  # rows of Python objects: the most that a load keeps in memory
 CHUNK_BYTES = 32 * 2**20  # of raw answers; whichever is reached first, since one answer may have 10 MB
 
+RAW_BYTES = 256 * 2**10  # a larger answer stays in the ledger alone: copies of it would stop the tables of all files
+TOO_LARGE = f"answer: more than {RAW_BYTES:,} bytes, kept in the ledger and not here"
+
 _ANSWER_COLUMNS = tuple(c for c in TASK_RESULTS.columns if c.name not in ("input_file", "is_current"))
 _PERSON_FIELDS = (
     "first_name",
@@ -62,7 +65,7 @@ def staged_answers(
     ):
         for received in _chunks(answers):
             chunk = [_without_suppressed(answer, suppression) for answer in received]
-            reads = [contact_rows_of(answer, input_file=input_file) for answer in chunk]
+            reads = [_read(answer, input_file) for answer in chunk]
             answer_rows.add_columns(_answer_columns(chunk, reads))
             people_rows.add_columns(_people_columns(chunk, reads))
             staged.by_state.update(str(answer.state) for answer in chunk)
@@ -71,6 +74,13 @@ def staged_answers(
                     staged.answers_with_oddities += 1
                     staged.oddities.update(read.oddities)
     return staged
+
+
+def _read(answer: Answer, input_file: str) -> ContactsRead:
+    read = contact_rows_of(answer, input_file=input_file)
+    if answer.raw is None or len(answer.raw) <= RAW_BYTES:
+        return read
+    return replace(read, oddities=(*read.oddities, TOO_LARGE))
 
 
 def _chunks(answers: Iterable[Sequence[Answer]]) -> Iterator[list[Answer]]:
@@ -114,7 +124,7 @@ def _answer_columns(chunk: Sequence[Answer], reads: Sequence[ContactsRead]) -> d
         "estimated_credits": [a.estimated_credits for a in chunk],
         "people": [len(read.rows) for read in reads],
         "oddities": [read.oddities for read in reads],
-        "raw": [None if a.raw is None else storable_json(a.raw) for a in chunk],
+        "raw": [None if a.raw is None or len(a.raw) > RAW_BYTES else storable_json(a.raw) for a in chunk],
     }
 
 

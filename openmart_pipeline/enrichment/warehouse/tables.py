@@ -246,7 +246,11 @@ TASK_RESULTS = Table(
         ),
         Column("people", INTEGER, "Contacts read from it"),
         Column("oddities", "VARCHAR[]", "What in the answer could not be read; it is still in raw"),
-        Column("raw", TEXT, "The answer as received, JSON: read it with raw->>'$.data[0].title'"),
+        Column(
+            "raw",
+            TEXT,
+            "The answer as received, JSON: read it with raw->>'$.data[0].title'; above 256 kB null, and in the ledger",
+        ),
     ),
 )
 
