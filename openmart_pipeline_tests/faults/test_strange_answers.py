@@ -179,7 +179,7 @@ def test_answers_of_any_content_load_and_stay_readable_as_received(tmp_path: Pat
         )
         by_fault = {DATA_FAULTS[asked.index(row[0])]: row[1:] for row in rows if row[0] in asked[: len(DATA_FAULTS)]}
         assert by_fault.keys() == set(DATA_FAULTS)
-        assert by_fault["huge"][2] > 10_000_000
+        assert by_fault["huge"][2] is None  # in the ledger alone: F46
         assert by_fault["changed_types"][1]
         odd = findings.odd_answers(work)
         assert odd.count >= 4

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable
 
 from openmart_pipeline.api.models import JsonValue, read_people
-from openmart_pipeline.api.wire import parsed_if_damaged
+from openmart_pipeline.api.wire import parsed_with_damage
 from openmart_pipeline.enrichment.people.contacts import Contact, contact_of
 from openmart_pipeline.enrichment.people.identifiers import (
     Identifier,
@@ -71,13 +71,17 @@ class Suppression:
         if not self._hashes:
             return raw
         try:
-            document = parsed_if_damaged(raw)
+            document, damage = parsed_with_damage(raw)
         except ValueError:
-            text = raw.decode("utf-8", "surrogateescape")
-            return self.without_traces(text).encode("utf-8", "surrogateescape")
+            return self._without_traces_in_bytes(raw)
         cleaned = self._without_people(document, companies, countries)
         cleaned = self._without_traces_in(cleaned)
-        return raw if cleaned == document else json.dumps(cleaned).encode()
+        if cleaned != document:
+            return json.dumps(cleaned).encode()
+        return self._without_traces_in_bytes(raw) if damage else raw  # what could not be read may name somebody too
+
+    def _without_traces_in_bytes(self, raw: bytes) -> bytes:
+        return self.without_traces(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def without_traces(self, text: str) -> str:
         """Return the text with `[removed]` in place of every identifier on the list."""

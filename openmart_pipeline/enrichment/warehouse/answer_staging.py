@@ -21,6 +21,7 @@ CHUNK_ANSWERS = 2_500  # rows of Python objects: the most that a load keeps in m
 CHUNK_BYTES = 32 * 2**20  # of raw answers; whichever is reached first, since one answer may have 10 MB
 
 RAW_BYTES = 256 * 2**10  # a larger answer stays in the ledger alone: copies of it would stop the tables of all files
+TOO_DEEP = "nested more than"  # how an oddity of `read_people` begins; DuckDB follows no deeper than 128
 TOO_LARGE = f"answer: more than {RAW_BYTES:,} bytes, kept in the ledger and not here"
 
 _ANSWER_COLUMNS = tuple(c for c in TASK_RESULTS.columns if c.name not in ("input_file", "is_current"))
@@ -83,6 +84,13 @@ def _read(answer: Answer, input_file: str) -> ContactsRead:
     return replace(read, oddities=(*read.oddities, TOO_LARGE))
 
 
+def _shown(answer: Answer, read: ContactsRead) -> str | None:
+    """Return the answer as analysts read it; None of one that would break a query over all of them."""
+    if answer.raw is None or TOO_LARGE in read.oddities or any(TOO_DEEP in oddity for oddity in read.oddities):
+        return None
+    return storable_json(answer.raw)
+
+
 def _chunks(answers: Iterable[Sequence[Answer]]) -> Iterator[list[Answer]]:
     chunk: list[Answer] = []
     size_bytes = 0
@@ -124,7 +132,7 @@ def _answer_columns(chunk: Sequence[Answer], reads: Sequence[ContactsRead]) -> d
         "estimated_credits": [a.estimated_credits for a in chunk],
         "people": [len(read.rows) for read in reads],
         "oddities": [read.oddities for read in reads],
-        "raw": [None if a.raw is None or len(a.raw) > RAW_BYTES else storable_json(a.raw) for a in chunk],
+        "raw": [_shown(answer, read) for answer, read in zip(chunk, reads, strict=True)],
     }
 
 
