@@ -10,7 +10,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ from openmart_pipeline.enrichment.ledger.store import BUSY_TIMEOUT_S, Ledger
 
 CHUNK_ROWS = 2_000
 CHANGES_AT_ONCE = 500  # in one transaction: a buyer's commit never waits long behind it
+CHANGED_BYTES = 16 << 20  # packed; whichever is reached first
 _OF_BATCH = (batches.c.vendor_batch_id, batches.c.partition_key, batches.c.submitted_at, batches.c.intent_at)
 DUE = "erasure_due"  # key in `meta`: the files still to be loaded again, each with the number of the erasure
 ERASURES = "erasures"  # key in `meta`: how many transactions have erased something
@@ -183,20 +184,30 @@ def _put_meta(connection: sa.Connection, key: str, value: str) -> None:
 
 def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
     """Put cleaned answers in the place of those that `clean` changes; return how many. Counts and states stay."""
-    changed: list[tuple[HeldAnswer, bytes]] = []
     total = 0
-    for answer in held_answers(ledger):
-        cleaned = clean(answer)
-        if cleaned != answer.raw:
-            changed.append((answer, cleaned))
-    for start in range(0, len(changed), CHANGES_AT_ONCE):
-        chunk = changed[start : start + CHANGES_AT_ONCE]
+    for chunk in _cleaned(ledger, clean):
         with ledger.write() as connection:
-            for answer, cleaned in chunk:
-                _put(connection, answer, zlib.compress(cleaned, 6))
+            for answer, packed in chunk:
+                _put(connection, answer, packed)
             note_due(ledger, connection, files_of(connection, [answer.task_no for answer, _ in chunk]))
         total += len(chunk)
     return total
+
+
+def _cleaned(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> Iterator[list[tuple[HeldAnswer, bytes]]]:
+    """Yield the answers that change, each with what is to be kept of it, a few at a time: one may have 10 MB."""
+    chunk: list[tuple[HeldAnswer, bytes]] = []
+    size_bytes = 0
+    for answer in held_answers(ledger):
+        cleaned = clean(answer)
+        if cleaned != answer.raw:
+            chunk.append((replace(answer, raw=b""), zlib.compress(cleaned, 6)))
+            size_bytes += len(chunk[-1][1])
+            if len(chunk) == CHANGES_AT_ONCE or size_bytes > CHANGED_BYTES:
+                yield chunk
+                chunk, size_bytes = [], 0
+    if chunk:
+        yield chunk
 
 
 def _put(connection: sa.Connection, answer: HeldAnswer, packed: bytes) -> None:

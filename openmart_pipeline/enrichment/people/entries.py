@@ -95,7 +95,7 @@ def entries_of(answer: HeldAnswer) -> Iterator[Entry]:
     data = document.get("data") if isinstance(document, dict) else None
     where = f"task {answer.task_no}" if answer.task_no is not None else f"result {answer.vendor_task_id}"
     for position, item in enumerate(data if isinstance(data, list) else [data]):
-        contacts = [contact for country in answer.countries for contact in contacts_of_item(item, country)]
+        contacts = [contact for country in answer.countries or (None,) for contact in contacts_of_item(item, country)]
         if contacts:
             yield Entry(
                 place=f"{where} of batch {answer.batch_no}, entry {position}",

@@ -60,7 +60,7 @@ def follow(
     while frontier:
         known |= frontier
         search.look(frontier, having)
-        frontier = search.next_identifiers() - known
+        frontier = (search.next_identifiers() - known) or search.names_needed()
     return search.ended()
 
 
@@ -131,12 +131,20 @@ class _Search:
         entries = self.found.entries.values()
         return frozenset().union(*(entry.identifiers | entry.names for entry in entries))
 
+    def names_needed(self) -> frozenset[Identifier]:
+        """Return the names of entries that were chosen and have nothing of their own to be kept out by.
+
+        By such a name everybody who has it at the company is kept out, so these entries must be seen too.
+        """
+        mine = self.found.identifiers
+        bare = [one.names for one in self.found.entries.values() if mine.isdisjoint(one.identifiers | one.names)]
+        names = frozenset().union(*bare)
+        self.include |= names
+        return names
+
     def ended(self) -> Followed:
-        """Add the name at the company for entries that were chosen and have nothing of their own to be kept out by."""
+        """Leave as doubtful only what was not found to be the person's in the end."""
         found = self.found
-        for entry in found.entries.values():
-            if found.identifiers.isdisjoint(entry.identifiers | entry.names):
-                found.identifiers |= entry.names
         doubtful = {place: entry for place, entry in found.by_name.items() if place not in found.entries}
         in_answers = {place: entry for place, entry in doubtful.items() if entry.answer is not None}
         found.by_name = in_answers or doubtful  # their rows of `contacts` are no further entries

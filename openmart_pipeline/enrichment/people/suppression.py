@@ -108,7 +108,9 @@ class Suppression:
 
     def _is_covered(self, item: JsonValue, companies: Collection[str], countries: Collection[str | None]) -> bool:
         return any(
-            self.covers(contact, companies) for country in countries for contact in contacts_of_item(item, country)
+            self.covers(contact, companies)
+            for country in countries or (None,)
+            for contact in contacts_of_item(item, country)
         )
 
     def _without_traces_in(self, value: JsonValue) -> JsonValue:

@@ -98,6 +98,15 @@ def test_who_has_nothing_of_their_own_is_kept_out_by_name_once_chosen() -> None:
     assert found("info@acme.com", *two, only="Jane Doe").identifiers == {identifier_of("Jane Doe at acme.com")}
 
 
+def test_whoever_a_chosen_name_keeps_out_is_seen_before() -> None:
+    """Kept out by name are all of that name at the company, also those whom nothing else leads to."""
+    two = entry("Jane Doe", "info@acme.com"), entry("Bob Ray", "info@acme.com")
+    namesake = entry("Jane Doe", "other.jane@acme.com")
+    chosen = found("info@acme.com", *two, namesake, only="Jane Doe")
+    assert identifier_of("other.jane@acme.com") in chosen.identifiers
+    assert (len(chosen.entries), chosen.by_name) == (2, {})
+
+
 def test_the_same_name_at_another_company_is_somebody_else() -> None:
     elsewhere = entry("Jane Doe", "jane@other.com", company="other.com")
     jane = found("jane@acme.com", entry("Jane Doe", "jane@acme.com"), elsewhere)
