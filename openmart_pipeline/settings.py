@@ -18,7 +18,9 @@ from openmart_pipeline.api.addresses import checked_base_url, is_loopback
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes
 from openmart_pipeline.enrichment.poll import Patience
 from openmart_pipeline.enrichment.prices import CREDITS, USD, Price, PriceTable
+from openmart_pipeline.home import HomeUnknown, data_folder, home_folder
 
+SQLITE = "sqlite:///"
 SIMULATED_KEY = "simulated"  # the simulator takes any key
 SIMULATED = "simulated"  # the API identity of every loopback server, and its folder below the data folder
 UNKNOWN_PRICE = "unknown"
@@ -49,8 +51,21 @@ SETTINGS = (
     Setting("OPENMART_API_KEY", "", "The key. Needed to buy or collect, never to plan."),
     Setting("OPENMART_BASE_URL", "https://api.openmart.ai", "The API's address; plain http only to this machine."),
     Setting("OPENMART_SIMULATOR_URL", "", "Use this simulator, its own data folder and no key, whatever else is set."),
-    Setting("OPENMART_DATA_DIR", "data", "Folder of input files, ledger, warehouse and published database."),
-    Setting("OPENMART_LEDGER_URL", "ledger.sqlite in the data folder", "Another place for the ledger: sqlite:///FILE."),
+    Setting(
+        "OPENMART_HOME",
+        "the project's folder",
+        "Absolute folder of .env and data; of an installed package ~/.local/share/openmart_pipeline. Not for .env.",
+    ),
+    Setting(
+        "OPENMART_DATA_DIR",
+        "data",
+        "Folder of input files, ledger, warehouse and published database; a relative one lies in the home folder.",
+    ),
+    Setting(
+        "OPENMART_LEDGER_URL",
+        "ledger.sqlite in the data folder",
+        "Another place for the ledger: sqlite:///FILE; a relative FILE lies in the home folder.",
+    ),
     Setting(
         "OPENMART_CREDITS_PER_RUN", "", "Most estimated credits one run may commit; schedules buy nothing without."
     ),
@@ -95,6 +110,7 @@ SETTINGS = (
 class Settings:
     """Everything that is configured, checked. The key is in no text made of it."""
 
+    home: Path  # holds `.env`
     data_dir: Path
     base_url: str
     api_key: str | None
@@ -123,9 +139,15 @@ class Settings:
         return f"Settings({self.base_url!r}, {str(self.data_dir)!r})"
 
     @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return Path(self.ledger_url.removeprefix(SQLITE))
+
+    @property
     def api_identity(self) -> str:
-        """What a ledger belongs to: the host, or `simulated` for any server on this machine."""
-        return SIMULATED if is_loopback(self.base_url) else urlsplit(self.base_url).netloc.lower()
+        """What a ledger belongs to: the host and its base path, or `simulated` for any server on this machine."""
+        address = urlsplit(self.base_url)
+        return SIMULATED if is_loopback(self.base_url) else address.netloc.lower() + address.path.rstrip("/")
 
     @property
     def key_hash(self) -> str:
@@ -156,7 +178,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     read = _Reader(environment)
     simulator = read.text("OPENMART_SIMULATOR_URL")
-    data_dir = Path(read.text("OPENMART_DATA_DIR") or "data").expanduser()
+    try:
+        home, data_dir = home_folder(environment), data_folder(environment)
+    except HomeUnknown as error:
+        raise SettingsRefused(f"{error} Nothing was read or bought.") from None
     if simulator is not None:
         data_dir = data_dir / SIMULATED
         base_url = read.checked("OPENMART_SIMULATOR_URL", simulator, checked_base_url)
@@ -167,12 +192,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         base_url = read.checked("OPENMART_BASE_URL", address, checked_base_url)
     requests_per_s = read.number("OPENMART_REQUESTS_PER_S", None, least=0.01, most=10_000)
     return Settings(
+        home=home,
         data_dir=data_dir,
         base_url=base_url,
         api_key=SIMULATED_KEY if simulator is not None else read.text("OPENMART_API_KEY"),
         is_simulated=simulator is not None,
-        ledger_url=(None if simulator is not None else read.text("OPENMART_LEDGER_URL"))
-        or f"sqlite:///{data_dir / 'ledger.sqlite'}",
+        ledger_url=_ledger_url(None if simulator is not None else read.text("OPENMART_LEDGER_URL"), home, data_dir),
         credits_per_run=read.number("OPENMART_CREDITS_PER_RUN", None),
         credits_per_day=read.number("OPENMART_CREDITS_PER_DAY", None),
         credits_total=read.number("OPENMART_CREDITS_TOTAL", None),
@@ -203,6 +228,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         recipients=read.text("OPENMART_RECIPIENTS"),
         retention=read.text("OPENMART_RETENTION"),
     )
+
+
+def _ledger_url(chosen: str | None, home: Path, data_dir: Path) -> str:
+    """Return the ledger's address with a path that holds in any folder; another database's stays as it is."""
+    if chosen is None:
+        return f"{SQLITE}{data_dir / 'ledger.sqlite'}"
+    path = chosen.removeprefix(SQLITE)
+    return f"{SQLITE}{home / path}" if path and chosen.startswith(SQLITE) else chosen
 
 
 class _Reader:

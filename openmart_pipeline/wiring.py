@@ -6,17 +6,16 @@ Imports the domain and the API client; `cli` and `defs` import this.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import UNPACED
+from openmart_pipeline.api.pace import UNPACED, Pace
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger.sharing import SharedPace
-from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.store import Ledger, NoLedger
 from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.prices import Budget
@@ -26,21 +25,27 @@ from openmart_pipeline.settings import Settings, SettingsRefused
 
 
 @contextmanager
-def open_workplace(settings: Settings, *, actor: str) -> Iterator[Workplace]:
+def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Iterator[Workplace]:
     """Open the ledger and everything beside it; needs neither a key nor the network.
 
     Args:
         settings: checked.
         actor: who moves, for the history: `cli` or `dagster`.
+        makes: a ledger and folders that are missing are made. Whoever only reads makes none: an empty ledger in a
+            wrong folder would answer that nothing was bought and that nobody is known.
 
     Raises:
+        NoLedger: there is none, and none is to be made.
         LedgerRefused: the ledger can't be used as it is.
 
     """
+    if not makes:
+        refuse_without_ledger(settings)
     # Arrow's own pool keeps what it was lent: a fifth of a run's memory.
     pa.set_memory_pool(pa.system_memory_pool())
-    data = DataFolder(settings.data_dir, private=(Path(".env"), Path(settings.ledger_url.removeprefix("sqlite:///"))))
-    data.input.mkdir(parents=True, exist_ok=True)
+    data = DataFolder(settings.data_dir, private=(settings.home / ".env", settings.ledger_path))
+    if makes:
+        data.input.mkdir(parents=True, exist_ok=True)
     owner = Owner(data.owners)
     try:
         ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
@@ -76,6 +81,22 @@ def open_workplace(settings: Settings, *, actor: str) -> Iterator[Workplace]:
         owner.close()
 
 
+def refuse_without_ledger(settings: Settings) -> None:
+    """Look whether there is a ledger; nothing is made.
+
+    Raises:
+        NoLedger: there is none.
+
+    """
+    path = settings.ledger_path
+    if path.is_file() and path.stat().st_size:
+        return
+    raise NoLedger(
+        f"There is nothing in {settings.data_dir}: no ledger at {path}. Nothing was read or made. Is OPENMART_DATA_DIR "
+        "the right folder? The first quote or run makes a ledger there."
+    )
+
+
 def make_buyer(settings: Settings, work: Workplace) -> Buyer:
     """Return the API client, paced together with every other process on this ledger.
 
@@ -84,9 +105,18 @@ def make_buyer(settings: Settings, work: Workplace) -> Buyer:
 
     """
     pace = UNPACED if settings.requests_per_s is None else SharedPace(work.ledger, settings.requests_per_s)
+    return Buyer(client=make_client(settings, pace), pace=pace)
+
+
+def make_client(settings: Settings, pace: Pace = UNPACED) -> OpenmartClient:
+    """Return the API client alone: for one free question, where there is no ledger to pace it by.
+
+    Raises:
+        SettingsRefused: no key, or one that can't be one.
+
+    """
     key = settings.key_or_refuse()
     try:
-        client = OpenmartClient(settings.base_url, key, pace=pace, connections=settings.read_connections)
+        return OpenmartClient(settings.base_url, key, pace=pace, connections=settings.read_connections)
     except ValueError as error:  # a space or a line break in it: nothing that a server would take
         raise SettingsRefused(f"OPENMART_API_KEY can't be used: {error} Nothing was bought.") from None
-    return Buyer(client=client, pace=pace)

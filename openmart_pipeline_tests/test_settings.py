@@ -52,7 +52,7 @@ def test_a_wrong_value_is_refused_with_the_name_of_its_setting(name: str, value:
 def test_the_defaults_listed_are_the_defaults_read() -> None:
     unset = read_settings({})
     written = read_settings({setting.name: setting.default for setting in SETTINGS if "; unlimited" not in setting.default
-                             and "data folder" not in setting.default})  # fmt: skip
+                             and " folder" not in setting.default})  # fmt: skip
     assert unset == written
     assert (unset.lifetimes.found.days, unset.lifetimes.empty.days, unset.lifetimes.errored_asks) == (180, 30, 1)
     assert (unset.requests_per_s, unset.submit_concurrency) == (15, 8)

@@ -79,7 +79,7 @@ class _Commands(click.Group):
 def main(ctx: click.Context) -> None:
     """Files of companies in, contacts an analyst can query out.
 
-    Settings are environment variables; a file .env in the current folder is read too, and the shell's own
-    variables win over it. See the README for all of them.
+    Settings are environment variables; the file .env of the project is read too, and the shell's own variables win
+    over it. Neither depends on the folder you stand in. See the README for all of them.
     """
     ctx.obj = read_environment()

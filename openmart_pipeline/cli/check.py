@@ -12,16 +12,18 @@ from pathlib import Path
 
 import click
 
+from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import OpenmartError, StopAll, WrongAddress
 from openmart_pipeline.api.models import CreditBalance
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.enrichment.ledger.store import NoLedger
 from openmart_pipeline.enrichment.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
-from openmart_pipeline.settings import Settings, SettingsRefused
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.settings import Settings, SettingsRefused, read_settings
+from openmart_pipeline.wiring import make_client
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it is in order, what was seen
 
@@ -32,8 +34,8 @@ def check(environment: Mapping[str, str]) -> None:
     """Check settings, ledger, folders, disk, key, balance and clock. Free; spends nothing."""
     screen = results()
     wrong = 0
-    with plain_sentences(), workplace(environment) as (settings, work):
-        for name, is_fine, seen in (*_schedules(environment, settings, work), *_findings(settings, work)):
+    with plain_sentences():
+        for name, is_fine, seen in _findings(environment):
             wrong += not is_fine
             screen.print(harmless(f"{'ok     ' if is_fine else 'PROBLEM'}  {name:<9}  {seen}"))
     if wrong:
@@ -41,23 +43,44 @@ def check(environment: Mapping[str, str]) -> None:
     screen.print("Everything is in order.")
 
 
-def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
+def _findings(environment: Mapping[str, str]) -> Iterator[Finding]:
+    settings = read_settings(environment)
     world = "simulated" if settings.is_simulated else settings.api_identity
     yield "settings", True, f"{world} at {settings.base_url}; data in {settings.data_dir}"
-    doubts = list(recovery.verify(work.ledger, work.journal))
-    yield "ledger", not doubts, " ".join(doubts) or str(work.ledger.path)
-    for folder in (work.data.input, work.data.path):
-        is_writable = os.access(folder, os.W_OK)
+    yield _ledger(environment, settings)
+    data = DataFolder(settings.data_dir)
+    for folder in (data.input, data.path):
+        is_writable = os.access(_there(folder), os.W_OK)
         yield "folder", is_writable, f"{folder}" if is_writable else f"{folder} can't be written: mend its permissions."
-    free = shutil.disk_usage(work.data.path).free
+    free = shutil.disk_usage(_there(data.path)).free
     yield "disk", free >= FREE_DISK_BYTES, f"{free >> 20:,} MB free, {FREE_DISK_BYTES >> 20} MB needed to buy"
+    yield from _schedules(environment, settings)
+    yield from _account(settings)
+
+
+def _ledger(environment: Mapping[str, str], settings: Settings) -> Finding:
+    """Hold the ledger against its journal; none is made where none is."""
     try:
-        api = make_buyer(settings, work)
+        with workplace(environment) as (_settings, work):
+            doubts = list(recovery.verify(work.ledger, work.journal))
+    except NoLedger:
+        return "ledger", True, f"none yet at {settings.ledger_path}: the first quote or run makes it"
+    return "ledger", not doubts, " ".join(doubts) or str(settings.ledger_path)
+
+
+def _there(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that exists: nothing is made to be looked at."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _account(settings: Settings) -> Iterator[Finding]:
+    try:
+        client = make_client(settings)
     except SettingsRefused as error:
         yield "key", False, str(error)
         return
     try:
-        balance = asyncio.run(_balance(api))
+        balance = asyncio.run(_balance(client))
     except StopAll as error:
         yield ("server" if isinstance(error, WrongAddress) else "key"), False, str(error)
         return
@@ -68,14 +91,14 @@ def _findings(settings: Settings, work: Workplace) -> Iterator[Finding]:
     floor = settings.balance_floor
     is_enough = floor is None or balance.is_unlimited or balance.balance is None or balance.balance >= floor
     yield "balance", is_enough, _balance_text(balance, floor)
-    skew_s = api.client.clock_skew_s
+    skew_s = client.clock_skew_s
     if skew_s is not None:
         yield "clock", abs(skew_s) <= CLOCK_SKEW_LIMIT_S, f"{abs(skew_s):.0f} s from the server's"
 
 
-def _schedules(environment: Mapping[str, str], settings: Settings, work: Workplace) -> Iterator[Finding]:
+def _schedules(environment: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Say of the schedules that spend whether they are on, where Dagster was ever started for this data folder."""
-    home = Path(environment.get("DAGSTER_HOME") or work.data.dagster_home)
+    home = Path(environment.get("DAGSTER_HOME") or DataFolder(settings.data_dir).dagster_home)
     if not (home / "dagster.yaml").is_file():
         return
     from openmart_pipeline.defs.switched_on import spending_schedules  # noqa: PLC0415  two seconds, for who has Dagster
@@ -100,6 +123,6 @@ def _balance_text(balance: CreditBalance, floor: float | None) -> str:
     return said if floor is None else f"{said}, floor {floor:,.0f} (OPENMART_BALANCE_FLOOR)"
 
 
-async def _balance(api: Buyer) -> CreditBalance:
-    async with api.client.reader() as reader:
+async def _balance(client: OpenmartClient) -> CreditBalance:
+    async with client.reader() as reader:
         return await reader.credit_balance()

@@ -42,7 +42,7 @@ def demo(environment: Mapping[str, str]) -> None:
         bring_samples(folder)
         results().print(harmless(f"The simulated world: a stand-in for Openmart at {url}, everything in {folder}."))
         simulated = {**environment, "OPENMART_SIMULATOR_URL": url}
-        with workplace(simulated) as (settings, work):
+        with workplace(simulated, makes=True) as (settings, work):
             code = run_files(
                 simulated,
                 work,

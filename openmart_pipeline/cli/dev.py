@@ -23,6 +23,7 @@ from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
 from openmart_pipeline.cli.ui_processes import DagsterProcesses
 from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
+from openmart_pipeline.home import data_folder, home_folder
 from openmart_pipeline.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,6 @@ HOST = "127.0.0.1"
 LATENCIES = ("--submit-s", "3", "--read-s", "0.05", "--processing-s", "5", "--jitter", "0.5")
 RUNS_STOP_S = 150  # a submit in flight may take its whole two minutes
 LOOK_EVERY_S = 0.5
-SQLITE = "sqlite:///"
 
 
 @click.command()
@@ -82,14 +82,12 @@ def _environment_of_dagster(chosen: Mapping[str, str], home: Path) -> dict[str, 
     They run in the home: in the current folder Dagster would load `.env` over what was chosen here, and another
     world, folder or limit would be used than the one just shown.
     """
-    here = Path.cwd()
     moved = {
         "DAGSTER_HOME": str(home),
-        "OPENMART_DATA_DIR": str(here / Path(chosen.get("OPENMART_DATA_DIR") or "data").expanduser()),
+        "OPENMART_HOME": str(home_folder(chosen)),
+        "OPENMART_DATA_DIR": str(data_folder(chosen)),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), chosen.get("PYTHONPATH")])),
     }
-    if (ledger := chosen.get("OPENMART_LEDGER_URL", "")).startswith(SQLITE):
-        moved["OPENMART_LEDGER_URL"] = f"{SQLITE}{here / ledger.removeprefix(SQLITE)}"
     return {**chosen, **moved}
 
 

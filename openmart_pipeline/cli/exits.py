@@ -13,9 +13,10 @@ import click
 from openmart_pipeline.api.errors import OpenmartError
 from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
+from openmart_pipeline.enrichment.ledger.store import LedgerRefused, NoLedger
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.warehouse import WarehouseError
+from openmart_pipeline.enrichment.warehouse.published import NothingPublished
 from openmart_pipeline.settings import SettingsRefused
 
 
@@ -59,7 +60,7 @@ def plain_sentences() -> Iterator[None]:
     """
     try:
         yield
-    except (SettingsRefused, FileRefused, MoveRefused) as error:
+    except (SettingsRefused, FileRefused, MoveRefused, NoLedger, NothingPublished) as error:
         raise Refusal(str(error)) from error
     except (LedgerRefused, ErasureUnfinished, WarehouseError, OpenmartError) as error:
         raise Refusal(str(error), Exit.STOPPED) from error

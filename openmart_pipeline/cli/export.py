@@ -1,7 +1,7 @@
 """`export`: rows of the published database as a CSV, XLSX or Parquet file.
 
 Lives here: the options. Formats and safety are the business of `warehouse.export`.
-Imports `settings` for where the database is; opens no ledger.
+Opens no ledger.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,12 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
+from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
-from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.warehouse.export import ExportRefused, Selection, known_files
 from openmart_pipeline.enrichment.warehouse.export import export as write_export
 from openmart_pipeline.enrichment.warehouse.published import QueryRefused
 from openmart_pipeline.enrichment.words import plural
-from openmart_pipeline.settings import read_settings
 
 
 @click.command()
@@ -51,7 +50,7 @@ def export(
     if sql is not None and name is not None:
         raise Refusal("Say either --view or --sql.")
     with plain_sentences():
-        published = DataFolder(read_settings(environment).data_dir).published
+        published = published_path(environment)
         try:
             if input_file is not None and input_file not in (known := known_files(published)):
                 raise Refusal(

@@ -11,12 +11,11 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results, table
-from openmart_pipeline.cli.workplace import refuse_without_ledger, workplace
+from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment.answers import AuditRow
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
-from openmart_pipeline.settings import read_settings
 
 COPIES = ("export", "backup")  # acts that leave people's data where no erasure reaches
 WIDTH = 80  # columns: fits every terminal, and a page
@@ -44,8 +43,6 @@ def history(
     about a person, freezes. Never a person's data; who reads the published database with another program is not here.
     """
     from_then = None if since is None else since.replace(tzinfo=dt.UTC)
-    with plain_sentences():
-        refuse_without_ledger(read_settings(environment))
     with plain_sentences(), workplace(environment) as (_settings, work):
         rows = audit.trail(work.ledger, since=from_then, kinds=kinds, partition_key=file)
         if not rows:

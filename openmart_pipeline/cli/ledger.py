@@ -50,7 +50,7 @@ def backup(environment: Mapping[str, str], target: Path) -> None:
 @click.pass_obj
 def reconcile(environment: Mapping[str, str]) -> None:
     """Bring back what the submission journal knows and the ledger does not: after a loss, or an old copy."""
-    with plain_sentences(), workplace(environment) as (_settings, work):
+    with plain_sentences(), workplace(environment, makes=True) as (_settings, work):
         done = recovery.reconcile(work.ledger, work.journal, who=person())
     brought = ", ".join(f"{count} {state}" for state, count in sorted(done.brought_back.items())) or "nothing"
     results().print(

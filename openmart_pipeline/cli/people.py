@@ -187,7 +187,7 @@ def suppress(
     given = identifiers_of(who)
     if why is None:
         raise Refusal("Say --why: a reference for the history, such as a ticket.")
-    with _sentences(), workplace(environment) as (settings, work):
+    with _sentences(), workplace(environment, makes=True) as (settings, work):
         client = _client(settings, work, without_vendor)
         change = forgetting.unsuppress if remove else forgetting.suppress
         changed = change(work, client, given, who=person(), why=why)

@@ -14,11 +14,10 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results, table
+from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
-from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.warehouse.published import QueryRefused, Result, reading_published
 from openmart_pipeline.enrichment.warehouse.spreadsheet_cells import Cell, cell, guarded
-from openmart_pipeline.settings import read_settings
 
 ROWS_SHOWN = 100  # as a table; more is for a file
 
@@ -42,7 +41,7 @@ def query(environment: Mapping[str, str], sql: str, format_: str, rows: int) -> 
     """
     statement = sys.stdin.read() if sql == "-" else sql
     with plain_sentences():
-        published = DataFolder(read_settings(environment).data_dir).published
+        published = published_path(environment)
         try:
             with reading_published(published, statement) as result:
                 shown = _SHOWN[format_](result, rows)

@@ -24,7 +24,7 @@ from openmart_pipeline.enrichment import steps
 @click.pass_obj
 def quote(environment: Mapping[str, str], paths: tuple[Path, ...], choices: Choices, as_name: str | None) -> None:
     """Say what the companies in FILE_OR_FOLDER... would ask and cost. Free; buys nothing, needs no key."""
-    with plain_sentences(), workplace(environment) as (_settings, work):
+    with plain_sentences(), workplace(environment, makes=True) as (_settings, work):
         screen = results()
         taken = take_files(work, paths, as_name, choices)
         for sentence in taken.left_out:

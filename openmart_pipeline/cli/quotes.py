@@ -90,6 +90,9 @@ def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned
         console.print(
             f"{plural(shared, 'question')} of these more than one file asks: bought once, so it will be less."
         )
+    for key, quote in quotes.items():
+        if quote.about_other_places:
+            console.print(harmless(f"{key}: {quote.about_other_places}"))
     first = next(iter(quotes.values()))
     console.print(harmless(f"Prices: {first.prices}."))
 

@@ -1,7 +1,7 @@
 """`report`: the published database as one HTML page.
 
 Lives here: where the page goes. What is on it is the business of `enrichment.report`.
-Imports `settings` for where the database is; opens no ledger.
+Opens no ledger.
 """
 
 import contextlib
@@ -13,9 +13,8 @@ import click
 
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
-from openmart_pipeline.enrichment.input_files import DataFolder
+from openmart_pipeline.cli.workplace import published
 from openmart_pipeline.enrichment.report import read_numbers, report_page
-from openmart_pipeline.settings import read_settings
 
 
 @click.command()
@@ -28,7 +27,7 @@ def report(environment: Mapping[str, str], target: Path) -> None:
     titles, and no person. TARGET is report.html unless said otherwise, and is written over.
     """
     with plain_sentences():
-        page = report_page(read_numbers(DataFolder(read_settings(environment).data_dir).published))
+        page = report_page(read_numbers(published(environment)))
         aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
             aside.write_text(page, encoding="utf-8")

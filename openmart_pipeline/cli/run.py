@@ -83,7 +83,7 @@ def run(
     """  # noqa: D301  a backspace, which tells click to keep the lines
     if credit_limit is not None and not 0 <= credit_limit < math.inf:
         raise Refusal(f"--credit-limit is {credit_limit}: write a number of credits, 0 or more. Nothing was bought.")
-    with plain_sentences(), workplace(environment) as (settings, work):
+    with plain_sentences(), workplace(environment, makes=True) as (settings, work):
         api = make_buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
         code = run_files(
             environment,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openmart_pipeline.cli.exits import Exit, Refusal
+from openmart_pipeline.home import HomeUnknown, data_folder
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 STOP_TIMEOUT_S = 10
@@ -22,8 +23,16 @@ PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def simulated_folder(environment: Mapping[str, str]) -> Path:
-    """Return the data folder of the simulated world, as the settings choose it."""
-    return Path(environment.get("OPENMART_DATA_DIR") or "data").expanduser() / "simulated"
+    """Return the data folder of the simulated world, as the settings choose it.
+
+    Raises:
+        Refusal: no folder can be named.
+
+    """
+    try:
+        return data_folder(environment) / "simulated"
+    except HomeUnknown as error:
+        raise Refusal(str(error)) from error
 
 
 @contextmanager

@@ -54,8 +54,6 @@ def status(environment: Mapping[str, str]) -> None:
         settle_orphans(work.ledger, work.journal)
         inventory.mark_missing(work.ledger, inventory.look(work.data))
         screen = results()
-        world = "the simulated world" if settings.is_simulated else f"the API at {settings.base_url}"
-        screen.print(harmless(f"Data folder {settings.data_dir}, {world}."))
         _files(screen, work)
         _batches(screen, work)
         _spent(screen, settings, work)

@@ -19,7 +19,7 @@ from openmart_pipeline.enrichment.people import holdings
 from openmart_pipeline.enrichment.people.access import Basis, as_json, as_letter
 from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed, SeveralPeople
 from openmart_pipeline.enrichment.words import plural
-from openmart_pipeline.settings import Settings, read_settings
+from openmart_pipeline.settings import Settings
 
 JSON, LETTER = "json", "letter"
 
@@ -53,7 +53,6 @@ def subject(
     """
     given, theirs = identifiers_of(who), included(include)
     with plain_sentences():
-        _refuse_without_ledger(read_settings(environment))
         try:
             with workplace(environment) as (settings, work):
                 found = holdings.find(work, given, include=theirs, only=only)
@@ -74,16 +73,6 @@ def subject(
             raise Refusal(str(error), Exit.UNDECIDED) from error
         _write(text, output)
     _remark(settings, found)
-
-
-def _refuse_without_ledger(settings: Settings) -> None:
-    """Raise where there is nothing to search: an empty answer would be a false one."""
-    path = Path(settings.ledger_url.removeprefix("sqlite:///"))
-    if not path.is_file():
-        raise Refusal(
-            f"There is no ledger at {path}, so nothing was searched and nothing is known about anybody. Set "
-            "OPENMART_DATA_DIR to the data folder, or OPENMART_LEDGER_URL to the ledger."
-        )
 
 
 def _basis(settings: Settings) -> Basis:

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger import audit
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
+from openmart_pipeline.enrichment.ledger.store import LedgerRefused, NoLedger
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import open_workplace
@@ -24,25 +24,28 @@ ACTOR = "cli"
 
 
 @contextmanager
-def workplace(environment: Mapping[str, str]) -> Iterator[tuple[Settings, Workplace]]:
-    """Open everything this environment names, and close it."""
+def workplace(environment: Mapping[str, str], *, makes: bool = False) -> Iterator[tuple[Settings, Workplace]]:
+    """Open everything this environment names, and close it; the folder is said first.
+
+    `makes` is for the commands that may begin something: all others refuse where there is no ledger.
+    """
     settings = read_settings(environment)
-    with open_workplace(settings, actor=ACTOR) as work:
+    say_folder(settings)
+    with open_workplace(settings, actor=ACTOR, makes=makes) as work:
         yield settings, work
 
 
-def _ledger_path(settings: Settings) -> Path:
-    return Path(settings.ledger_url.removeprefix("sqlite:///"))
+def published(environment: Mapping[str, str]) -> Path:
+    """Return where the analysts' database of this environment lies; the folder is said first."""
+    settings = read_settings(environment)
+    say_folder(settings)
+    return DataFolder(settings.data_dir).published
 
 
-def refuse_without_ledger(settings: Settings) -> None:
-    """Raise where there is no ledger: a command that only reads makes none."""
-    path = _ledger_path(settings)
-    if not path.is_file():
-        raise Refusal(
-            f"There is no ledger at {path}, so nothing is known. Set OPENMART_DATA_DIR to the data folder, or "
-            "OPENMART_LEDGER_URL to the ledger."
-        )
+def say_folder(settings: Settings) -> None:
+    """Say which folder is used, on stderr: another folder is another ledger."""
+    world = ", the simulated world" if settings.is_simulated else ""
+    remarks().print(harmless(f"Data folder: {settings.data_dir}{world}."))
 
 
 def record_reading(environment: Mapping[str, str], kind: str, **counts: Any) -> None:
@@ -51,11 +54,11 @@ def record_reading(environment: Mapping[str, str], kind: str, **counts: Any) -> 
     An analyst may read the published database where the ledger can't be written: that is said, and goes on.
     """
     settings = read_settings(environment)
-    if not _ledger_path(settings).exists():
-        return
     try:
-        with open_workplace(settings, actor=ACTOR) as work:
+        with open_workplace(settings, actor=ACTOR, makes=False) as work:
             audit.note(work.ledger, kind, who=person(), **counts)
+    except NoLedger:
+        return
     except (LedgerRefused, OSError) as error:
         remarks().print(harmless(f"Not written into the history: {error}"))
 

@@ -31,7 +31,8 @@ def quote_markdown(planned: Planned) -> str:
     quote = planned.quote
     lines = [f"**{_headline(quote)}**", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _table(quote, planned.settings)]
-    return "\n".join([*lines, "", _next_step(planned)])
+    doubled = quote.about_other_places
+    return "\n".join([*lines, "", *([plain(doubled), ""] if doubled else []), _next_step(planned)])
 
 
 def _headline(quote: Quote) -> str:

@@ -6,13 +6,16 @@ Imports `questions`, `prices` and words of the ledger.
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from openmart_pipeline.enrichment.ledger.errors import built
 from openmart_pipeline.enrichment.ledger.experience import HitRates
+from openmart_pipeline.enrichment.ledger.other_places import OtherPlaces
 from openmart_pipeline.enrichment.ledger.owed import Standing
 from openmart_pipeline.enrichment.prices import PriceTable
+from openmart_pipeline.enrichment.question_settings import PLACE_PARTS, location_of
 from openmart_pipeline.enrichment.questions import BATCH_LIMIT, Access
 from openmart_pipeline.enrichment.words import plural
 
@@ -51,6 +54,11 @@ class Quote:
     expected_usd: float | None
     seconds: float | None
     prices: str
+    # Companies to buy that are asked about elsewhere with another place: owned, on their way, or planned for a file.
+    other_places: int = 0
+    other_places_credits: float | None = 0.0
+    other_places_setting: str | None = None  # of `location`, which asks most of them as they are asked elsewhere
+    other_places_reused: int = 0  # so many of them
 
     def to_json(self) -> str:
         """Return the quote as the ledger stores it with its plan."""
@@ -64,6 +72,24 @@ class Quote:
         worst = "an unknown number of" if self.worst_case_credits is None else f"at most {self.worst_case_credits:,.0f}"
         usd = "" if self.worst_case_usd is None else f", {self.worst_case_usd:,.2f} dollars"
         return f"{plural(self.to_buy, 'question')} to buy, for {worst} credits (estimated{usd})"
+
+    @property
+    def about_other_places(self) -> str | None:
+        """What is bought a second time for another place, and how to reuse it instead; None where nothing is."""
+        if not self.other_places:
+            return None
+        credits_ = "an unknown number of" if self.other_places_credits is None else f"{self.other_places_credits:,.0f}"
+        said = (
+            f"{plural(self.other_places, 'company', 'companies')} to buy: already owned, on the way or planned with "
+            f"another place, for another file or an earlier version. Asked with the place of this file they cost up to "
+            f"{credits_} credits (estimated)."
+        )
+        if self.other_places_setting is None:
+            return f"{said} No setting reuses them: the places in the files differ."
+        return (
+            f"{said} To reuse {self.other_places_reused:,} of them, plan this file with location: "
+            f"{self.other_places_setting} (--location {shlex.quote(self.other_places_setting)})."
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Quote":
@@ -91,6 +117,7 @@ def quoted(
     prices: PriceTable,
     rates: HitRates | None,
     speed: Speed,
+    elsewhere: OtherPlaces | None = None,
 ) -> Quote:
     """Return the quote of a plan.
 
@@ -104,6 +131,7 @@ def quoted(
         prices: the price table.
         rates: what was found so far per contact asked for.
         speed: for the estimated time.
+        elsewhere: what of it is asked elsewhere with another place.
 
     """
     to_buy = widths.get(Standing.TO_BUY, {})
@@ -127,6 +155,8 @@ def quoted(
         seconds = max(
             rounds * speed.seconds_per_submit, requests / speed.requests_per_s if speed.requests_per_s else 0.0
         )
+    elsewhere = elsewhere or OtherPlaces()
+    setting, reused = _reusing(elsewhere)
     return Quote(
         rows=rows,
         set_aside=dict(set_aside),
@@ -142,7 +172,20 @@ def quoted(
         expected_usd=prices.usd(expected),
         seconds=seconds,
         prices=prices.source,
+        other_places=elsewhere.companies,
+        other_places_credits=_worst_case(elsewhere.widths, prices),
+        other_places_setting=setting,
+        other_places_reused=reused,
     )
+
+
+def _reusing(elsewhere: OtherPlaces) -> tuple[str | None, int]:
+    """Return the `location` that reuses the most companies, and how many; None where no setting can say it."""
+    for place, companies in elsewhere.reused_at.most_common():
+        setting = location_of(dict(zip(PLACE_PARTS, place, strict=True)))
+        if setting is not None:
+            return setting, companies
+    return None, 0
 
 
 def _worst_case(widths: Mapping[tuple[int, int], int], prices: PriceTable) -> float | None:

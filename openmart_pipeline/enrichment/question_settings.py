@@ -5,7 +5,7 @@ Imports `questions` and the ledger's word for asking again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from openmart_pipeline.api.addresses import checked_notify_url
@@ -96,6 +96,16 @@ def laid_over(
         raise ValueError(f"limit is {new.limit}: write how many companies to try first, or 0 for all.")
     _place(new.location)
     return new
+
+
+def location_of(place: Mapping[str, str | None]) -> str | None:
+    """Return the `location` that asks with this place where rows have none; None where it can't be written so."""
+    parts = {name: value for name, value in place.items() if value}
+    location = "; ".join(f"{name}={value}" for name, value in parts.items()) or NO_PLACE
+    try:
+        return location if _place(location) == parts else None
+    except ValueError:
+        return None
 
 
 def _titles(titles: Sequence[str]) -> tuple[str, ...]:

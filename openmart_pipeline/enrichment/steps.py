@@ -21,6 +21,7 @@ from openmart_pipeline.enrichment.collect import Collector
 from openmart_pipeline.enrichment.draft import Draft
 from openmart_pipeline.enrichment.ledger import audit, experience, left, loads, owed, plans, standing
 from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
+from openmart_pipeline.enrichment.ledger.other_places import other_places
 from openmart_pipeline.enrichment.ledger.plans import Plan, Reask
 from openmart_pipeline.enrichment.ledger.retirement import is_retired
 from openmart_pipeline.enrichment.ledger.suppressions import keepable
@@ -189,6 +190,7 @@ def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
             concurrency=work.submit_concurrency,
             requests_per_s=work.requests_per_s,
         ),
+        elsewhere=other_places(work.ledger, plan_id),
     )
 
 

@@ -37,7 +37,11 @@ class Terminal:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.environment: dict[str, str | None] = {"OPENMART_BASE_URL": url, "OPENMART_API_KEY": API_KEY}
+        self.environment: dict[str, str | None] = {
+            "OPENMART_HOME": str(folder),
+            "OPENMART_BASE_URL": url,
+            "OPENMART_API_KEY": API_KEY,
+        }
 
     def __call__(self, *words: object, stdin: str | None = None, **environment: str | None) -> Result:
         """Type a command in this process; a variable of None is unset."""
@@ -80,9 +84,17 @@ def number(text: str, label: str) -> int:
     return 0 if found[-1] == "-" else int(found[-1].replace(",", ""))
 
 
+FOLDER = re.compile(r"\AData folder: .*\n")  # what every command that reads or spends says first
+
+
+def remarks(result: Result) -> str:
+    """What was said on stderr, but for the folder that is used."""
+    return FOLDER.sub("", result.stderr)
+
+
 def sentence(result: Result) -> str:
-    """What was said on stderr, when it was one sentence or two and nothing else."""
-    said = result.stderr.strip()
+    """What was said on stderr, when it was one sentence or two and nothing else but the folder."""
+    said = remarks(result).strip()
     assert said.startswith("Error: "), result.output
     assert "\n" not in said, said
     assert "Traceback" not in result.output

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline_tests.cli.terminal import Terminal, number, sentence
+from openmart_pipeline_tests.enrichment.desk import Desk
 from openmart_pipeline_tests.money import at_work, batch_states, task_states
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
@@ -49,11 +50,18 @@ def test_dollars_are_shown_where_a_price_is_given(terminal: Terminal) -> None:
     assert "$0.33" in done.stdout
 
 
+def has_a_ledger(terminal: Terminal) -> None:
+    """As a first quote leaves it."""
+    desk = Desk(terminal.data)
+    desk.close()
+
+
 def test_status_says_what_waits_what_is_in_doubt_and_what_was_spent(
     terminal: Terminal, make_simulator: Callable[..., SimulatorProcess]
 ) -> None:
     simulator = make_simulator(processing_s=600, faults={"created_then_502": "nth:2"})
     terminal.environment["OPENMART_BASE_URL"] = simulator.url
+    has_a_ledger(terminal)
     assert "No file yet" in terminal("status").stdout
     path = terminal.companies("a.csv", 110)
     terminal("run", path, "--yes", "--max-k", 1, "--patience", 0, OPENMART_SUBMIT_CONCURRENCY="1")
@@ -112,6 +120,7 @@ def test_the_history_says_who_decided_what_when_and_why(
 ) -> None:
     simulator = make_simulator(faults={"created_then_reset": "next:2"})
     terminal.environment["OPENMART_BASE_URL"] = simulator.url
+    has_a_ledger(terminal)
     assert "Nothing was decided so far" in terminal("unknown", "history").stdout
     for name in ("a.csv", "b.csv"):
         terminal("run", terminal.companies(name, 3), "--yes")
@@ -152,6 +161,7 @@ def test_collect_finishes_what_a_run_left_and_costs_nothing(terminal: Terminal, 
 
 
 def test_collect_without_anything_open_needs_no_answer(terminal: Terminal) -> None:
+    has_a_ledger(terminal)
     assert "0 answers read" in terminal("collect").stdout
 
 

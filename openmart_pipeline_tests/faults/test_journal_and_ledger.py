@@ -13,7 +13,7 @@ import pytest
 
 from openmart_pipeline.enrichment import journal_rewrite, recovery
 from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.enrichment.ledger import adoption, moves
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
 from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.rules import Stop
@@ -95,7 +95,7 @@ def test_an_id_that_turned_out_to_be_anothers_is_not_accepted_again(desk: Desk) 
     desk.journal.sending(claim)
     desk.journal.outcome(claim, "accepted", vendor_batch_id="somebody-elses")
     desk.submitted(claim, "somebody-elses")
-    moves.disown(desk.ledger, desk.batch(1), reason="its answers name other tasks")
+    adoption.disown(desk.ledger, desk.batch(1), reason="its answers name other tasks")
     restart(desk)
     assert settle_orphans(desk.ledger, desk.journal) == []
     assert desk.states() == ["unknown"]

@@ -95,7 +95,7 @@ def test_a_file_for_the_answer_is_its_writers_alone_and_none_is_written_over(env
 def test_where_there_is_nothing_to_search_it_fails_and_makes_nothing(environment, tmp_path: Path) -> None:
     done = ask(subject, {**environment, "OPENMART_DATA_DIR": str(tmp_path / "elsewhere")}, "jane@held0.com")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "nothing is known about anybody" in done.stderr
+    assert "Nothing was read or made." in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

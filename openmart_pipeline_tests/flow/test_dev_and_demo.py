@@ -39,7 +39,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 def newcomer(tmp_path: Path) -> Terminal:
     """A person at a shell in an empty folder, without a key and without any setting."""
     terminal = Terminal(tmp_path, "")
-    terminal.environment = {"OPENMART_API_KEY": None, "OPENMART_BASE_URL": None}
+    terminal.environment = {"OPENMART_API_KEY": None, "OPENMART_BASE_URL": None, "OPENMART_HOME": str(tmp_path)}
     return terminal
 
 

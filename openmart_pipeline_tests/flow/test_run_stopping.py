@@ -55,9 +55,10 @@ def test_an_interrupt_waits_for_the_submits_in_flight_and_says_so_at_once(
     path = terminal.companies("a.csv", 220)
     with terminal.start("run", path, "--yes", OPENMART_SUBMIT_CONCURRENCY="2") as process:
         until_submits_are_in_flight(shop, 2)
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"Data folder: {terminal.data}.\n"
         asked_at = time.monotonic()
         process.send_signal(number)
-        assert process.stderr is not None
         said = process.stderr.readline()
         assert time.monotonic() - asked_at < SECONDS_OF_A_SUBMIT / 2
         output, _ = process.communicate(timeout=LONG_S)
@@ -83,8 +84,9 @@ def test_a_second_interrupt_abandons_and_what_was_abandoned_is_unknown(
     path = terminal.companies("a.csv", 150)
     with terminal.start("run", path, "--yes") as process:
         until_submits_are_in_flight(shop, 2)
-        process.send_signal(signal.SIGINT)
         assert process.stderr is not None
+        assert process.stderr.readline().startswith("Data folder: ")
+        process.send_signal(signal.SIGINT)
         process.stderr.readline()
         abandoned_at = time.monotonic()
         process.send_signal(signal.SIGINT)

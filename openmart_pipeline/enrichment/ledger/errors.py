@@ -39,6 +39,10 @@ class LedgerRefused(Exception):
     """The ledger can't be used as it is; the sentence says why and what to do."""
 
 
+class NoLedger(LedgerRefused):
+    """There is no ledger here, and whoever only reads makes none."""
+
+
 class LedgerUnwritable(LedgerRefused):
     """The disk is full, or can't be read, or another process kept the ledger to itself for minutes."""
 

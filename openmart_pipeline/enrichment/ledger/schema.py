@@ -112,6 +112,7 @@ questions = sa.Table(
     sa.Column("country", sa.Text),
     sa.Column("version", sa.Integer),
     sa.Column("canon_version", sa.Integer, nullable=False),
+    sa.Index("questions_of_domain", "domain"),
 )
 
 asks = sa.Table(

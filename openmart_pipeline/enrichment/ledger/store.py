@@ -18,13 +18,19 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged, LedgerRefused, LedgerUnwritable, in_words
+from openmart_pipeline.enrichment.ledger.errors import (
+    LedgerDamaged,
+    LedgerRefused,
+    LedgerUnwritable,
+    NoLedger,
+    in_words,
+)
 from openmart_pipeline.enrichment.ledger.unopened import refuse_foreign_bytes
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.people.identifiers import without_identifiers
 from openmart_pipeline.enrichment.questions import CANON_VERSION
 
-__all__ = ["Clock", "Ledger", "LedgerDamaged", "LedgerRefused", "LedgerUnwritable", "new_key", "utc_now"]
+__all__ = ["Clock", "Ledger", "LedgerDamaged", "LedgerRefused", "LedgerUnwritable", "NoLedger", "new_key", "utc_now"]
 
 Clock: TypeAlias = Callable[[], dt.datetime]
 
