@@ -92,8 +92,8 @@ def refuse_without_ledger(settings: Settings) -> None:
     if path.is_file() and path.stat().st_size:
         return
     raise NoLedger(
-        f"There is nothing in {settings.data_dir}: no ledger at {path}. Nothing was read or made. Is OPENMART_DATA_DIR "
-        "the right folder? The first quote or run makes a ledger there."
+        f"There is no ledger at {path}, so nothing was searched and nothing is known here about anybody or anything. "
+        "Nothing was made. Is OPENMART_DATA_DIR the right folder? The first quote or run makes a ledger there."
     )
 
 

@@ -51,7 +51,7 @@ def test_a_command_that_reads_makes_nothing_where_nothing_is_and_says_so(
     terminal = Terminal(tmp_path / "nothing", "http://127.0.0.1:9")
     shown = terminal(*words)
     assert (shown.exit_code, terminal.folder.exists(), list(elsewhere.iterdir())) == (2, False, []), shown.output
-    assert f"There is nothing in {terminal.data}" in shown.stderr or "no published database" in shown.stderr
+    assert f"There is no ledger at {terminal.data}" in shown.stderr or "no published database" in shown.stderr
     assert f"Data folder: {terminal.data}." in shown.stderr
     assert "Nothing is held" not in shown.output
 
