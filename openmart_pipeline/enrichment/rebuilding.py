@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from openmart_pipeline.enrichment import steps
 from openmart_pipeline.enrichment.ledger import loads, plans
+from openmart_pipeline.enrichment.ledger.erasure import nothing_erased_since
 from openmart_pipeline.enrichment.refusals import FileRefused
 from openmart_pipeline.enrichment.steps import AnswersLoaded, Workplace
+from openmart_pipeline.enrichment.warehouse import RowsOutdated
 
 
 def rebuild(
@@ -19,12 +21,22 @@ def rebuild(
     """Make the warehouse anew from the ledger and the file copies, and publish it; return what could not be.
 
     Built beside the old one, which is used by everybody else until the new one is whole; so is the published one.
-    `on_file` hears of each file when it is in: its name, how many are done, of how many.
+    Where something is erased meanwhile it is built again, since it may hold what was erased. `on_file` hears of each
+    file when it is in: its name, how many are done, of how many.
     """
+    while True:
+        try:
+            return _rebuild(work, run_id, on_file)
+        except RowsOutdated:
+            continue
+
+
+def _rebuild(work: Workplace, run_id: str, on_file: Callable[[str, int, int], None]) -> list[str]:
+    is_current = nothing_erased_since(work.ledger)
     files = [row for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
     loaded: dict[str, AnswersLoaded] = {}
     failed: dict[str, str] = {}
-    with work.warehouse.made_anew() as fresh:
+    with work.warehouse.made_anew(is_current) as fresh:
         for done, file in enumerate(files, start=1):
             key = file.partition_key
             try:

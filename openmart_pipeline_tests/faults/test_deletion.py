@@ -11,6 +11,7 @@ from pathlib import Path
 from openmart_pipeline.enrichment import retiring, steps
 from openmart_pipeline.enrichment.people import forgetting
 from openmart_pipeline.enrichment.people.identifiers import identifier_of
+from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
 from openmart_pipeline_tests.money import at_work, company_file, planned
 
@@ -71,6 +72,22 @@ def test_rows_read_before_an_erasure_are_not_written_after_it(tmp_path: Path, bo
         steps.load_contacts(work, KEY, run_id="slow")
         assert seen
         assert places(data, EMAIL, PAGE) == set()
+
+
+def test_what_is_erased_during_a_rebuild_is_not_in_what_it_built(tmp_path: Path, bought: tuple[Path, str]) -> None:
+    data = tmp_path / "data"
+    with at_a_copy(bought, data) as (work, _buyer):
+        built = []
+
+        def on_file(_key: str, _done: int, _files: int) -> None:
+            if not built:
+                with at_work(data, bought[1]) as (other, _):
+                    retiring.retire(other, KEY, remove_data=True, **WHO)
+            built.append("once more")
+
+        assert rebuild(work, run_id="r", on_file=on_file) == []
+        assert built
+        assert places(data, EMAIL, PAGE) == {"ledger.sqlite"}
 
 
 def test_what_killed_processes_left_goes_with_the_next_erasure(tmp_path: Path, bought: tuple[Path, str]) -> None:

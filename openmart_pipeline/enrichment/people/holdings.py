@@ -184,11 +184,16 @@ WHERE len(list_filter($words::VARCHAR[], lambda word: contains(lower(text), word
        AND len(list_filter($numbers, lambda digits: contains(regexp_replace(text, '[^0-9]', '', 'g'), digits))) > 0)
 ORDER BY input_file
 """
+_SEARCHED = (
+    100  # identifiers: for more, every file is loaded again, which takes less than looking for each in each text
+)
 _LAST_DIGITS = 7  # of a number, however it is written: a file too many is loaded again, never one too few
 
 
 def files_holding(work: Workplace, identifiers: Collection[Identifier]) -> list[str]:
     """Return the files whose loaded rows, answers or contacts may name somebody by one of these, or a company."""
+    if len(identifiers) > _SEARCHED:
+        return sorted(work.warehouse.files())
     after = {Kind.NAME: " at ", Kind.LINKEDIN: "/"}  # of a name at a company the company is looked for
     words = [
         i.value.rpartition(after[i.kind])[2].lower() if i.kind in after else i.value

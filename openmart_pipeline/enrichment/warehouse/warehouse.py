@@ -18,6 +18,7 @@ from openmart_pipeline.enrichment.people.suppression import NOBODY, Suppression
 from openmart_pipeline.enrichment.warehouse import answer_loads, audit_loads, compacting, file_loads, publish
 from openmart_pipeline.enrichment.warehouse.answer_loads import LoadCounts
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.enrichment.warehouse.errors import RowsOutdated
 from openmart_pipeline.enrichment.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.enrichment.warehouse.publish import PublishedInfo
 from openmart_pipeline.enrichment.warehouse.row_outcomes import RowOutcome, row_outcomes
@@ -180,10 +181,14 @@ class Warehouse:
         self._file.discard()
 
     @contextlib.contextmanager
-    def made_anew(self) -> Iterator["Warehouse"]:
+    def made_anew(self, is_current: Callable[[], bool] = lambda: True) -> Iterator["Warehouse"]:
         """Yield an empty warehouse beside this one, which takes this one's place when the block ends well.
 
         Everybody else uses this one until then, whatever its state; who else makes one anew waits.
+
+        Raises:
+            RowsOutdated: `is_current`, asked when nobody else can write any more, says that something was erased.
+
         """
         beside = self._file.beside(".rebuilding")
         fresh = Warehouse(
@@ -196,7 +201,10 @@ class Warehouse:
         with fresh._file.turn():
             fresh.discard()
             yield fresh
-            compacting.take_over(self._file, fresh._file)
+            with self._file.turn():
+                if not is_current():
+                    raise RowsOutdated(self.path.name)
+                compacting.take_over(self._file, fresh._file)
 
     def compact(self) -> None:
         """Write every row into a new file in the private file's place: what was deleted is in neither.
