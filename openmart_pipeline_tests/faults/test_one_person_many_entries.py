@@ -143,18 +143,31 @@ def test_answers_that_are_not_loaded_left_or_matched_are_searched_too(tmp_path: 
         assert traces(tmp_path, *NEEDLES) == []
 
 
+def test_whoever_stands_in_an_unmatched_result_only_leaves_its_table_too(tmp_path: Path, shop: Shop) -> None:
+    """The table for analysts lists the domains of its addresses, and a domain may be one person's own."""
+    with holding(tmp_path, shop.simulator, {"held7.com": [person("Kim Oh", "me@kim-oh.net")]}) as (work, _):
+        make_unmatched(work, "held7.com")
+        steps.load_contacts(work, KEY, run_id="run")
+        assert work.warehouse.query("SELECT address_domains FROM unmatched_results") == [(["kim-oh.net"],)]
+        forgetting.forget(work, None, [identifier_of("me@kim-oh.net")], **WHO)
+        assert traces(tmp_path, "kim-oh.net", "Kim", "me@kim") == []
+        assert work.warehouse.query("SELECT address_domains FROM unmatched_results") == [([],)]
+
+
 def make_unmatched(work: Workplace, domain: str) -> None:
     """Turn the answer about a company into one that names no task of ours."""
     with work.ledger.write() as connection:
         row = connection.execute(
-            sa.select(schema.tasks)
+            sa.select(schema.tasks, schema.batches.c.vendor_batch_id)
             .join(schema.questions, schema.questions.c.question_id == schema.tasks.c.question_id)
+            .join(schema.batches, schema.batches.c.batch_no == schema.tasks.c.batch_no)
             .where(schema.questions.c.domain == domain)
         ).one()
         connection.execute(
             schema.unmatched_results.insert().values(
                 batch_no=row.batch_no,
                 vendor_task_id=row.vendor_task_id,
+                vendor_batch_id=row.vendor_batch_id,
                 reason=unmatched.NO_ID,
                 state=row.state,
                 raw=row.raw,

@@ -189,7 +189,8 @@ def clean_answers(ledger: Ledger, clean: Callable[[HeldAnswer], bytes]) -> int:
         with ledger.write() as connection:
             for answer, packed in chunk:
                 _put(connection, answer, packed)
-            note_due(ledger, connection, files_of(connection, [answer.task_no for answer, _ in chunk]))
+            bought_for = {answer.input_file for answer, _ in chunk}  # whose tables list unmatched results
+            note_due(ledger, connection, bought_for | files_of(connection, [answer.task_no for answer, _ in chunk]))
         total += len(chunk)
     return total
 
