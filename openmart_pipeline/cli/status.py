@@ -12,7 +12,7 @@ from rich.console import Console
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment import endings, inventory
+from openmart_pipeline.enrichment import endings, findings, inventory
 from openmart_pipeline.enrichment.ledger import (
     collecting,
     erasure,
@@ -60,6 +60,7 @@ def status(environment: Mapping[str, str]) -> None:
         _overdue(screen, work)
         _unfinished_erasure(screen, work)
         show_unknown(screen, work)
+        _unmatched(screen, work)
         _last_decision(screen, work)
 
 
@@ -151,6 +152,12 @@ def _overdue(screen: Console, work: Workplace) -> None:
     screen.print(made)
     screen.print("Name the ids to Openmart: what ends after all is collected at no cost.")
     screen.print("Given up, to be bought again and paid again:   openmart-pipeline unknown release BATCH... --why ...")
+
+
+def _unmatched(screen: Console, work: Workplace) -> None:
+    found = findings.unmatched_results(work)
+    if not found.keeps_promise:
+        screen.print(harmless(f"{found.says} {found.advice}"))
 
 
 def _last_decision(screen: Console, work: Workplace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline.enrichment.warehouse import Warehouse
-from openmart_pipeline.enrichment.warehouse.answer_staging import CHUNK_ANSWERS
+from openmart_pipeline.enrichment.warehouse.answer_staging import CHUNK_ANSWERS, RAW_BYTES
 from openmart_pipeline_tests.enrichment.warehouse_rows import (
     JANE,
     NOON,
@@ -164,7 +164,8 @@ def test_any_bytes_load_beside_good_answers_and_stay_readable(warehouse: Warehou
     assert counts.answers == 2
     assert warehouse.query("SELECT full_name FROM contacts WHERE task_no = 2") == [("Jane Doe",)]
     stored = warehouse.query("SELECT raw FROM task_results WHERE task_no = 1")[0][0]
-    assert len(stored) == len(raw.decode("utf-8", "replace"))
+    # Of 10 MB the ledger alone keeps the answer.
+    assert stored is None if len(raw) > RAW_BYTES else len(stored) == len(raw.decode("utf-8", "replace"))
 
 
 def test_oddities_are_counted_and_never_quote_people(warehouse: Warehouse) -> None:
