@@ -76,9 +76,22 @@ class CompanyFile:
         )
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows in file order, at most `chunk_rows` at a time; may be called again."""
+        """Yield the rows in file order, at most `chunk_rows` at a time; may be called again.
+
+        Raises:
+            FileRefused: it has more rows or more text than the limit, or its data is damaged.
+
+        """
         domain_columns = DomainColumns(self._platforms)
+        rows = text_bytes = 0
         for batch in self._table.batches(self._choice.positions[DOMAIN]):
+            rows += len(batch) + len(batch.bad) + batch.blank_rows
+            text_bytes += sum(column.nbytes for column in batch.columns)
+            if rows > self._options.max_rows:
+                raise FileRefused(f"The file has more than {self._options.max_rows:,} rows (max_rows): split it.")
+            if text_bytes > self._options.max_text_bytes:
+                most = f"{self._options.max_text_bytes:,} bytes of text (max_text_bytes)"
+                raise FileRefused(f"The file holds more than {most}: split it.")
             yield to_chunk(batch, self._choice, domain_columns)
 
     def _open(self, path: Path, name: str) -> Table:

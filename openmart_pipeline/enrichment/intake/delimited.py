@@ -69,7 +69,8 @@ def open_delimited(
     """
     try:
         with _opened(path, file_format) as raw:
-            survey = survey_text(raw, options)
+            packed_bytes = path.stat().st_size if file_format.endswith(".gz") else None
+            survey = survey_text(raw, options, packed_bytes)
         with _opened(path, file_format) as raw, _decoded(raw, survey) as text:
             sample = text.read(SAMPLE_CHARS)
             is_whole = not text.read(1)

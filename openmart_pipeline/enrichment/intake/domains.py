@@ -242,16 +242,21 @@ def _suffixes() -> tldextract.TLDExtract:
 
 @cache
 def suffix_set() -> frozenset[str]:
-    """Return every entry of the list: no name of a company is one."""
-    return frozenset(_suffixes().tlds)
+    """Return every entry of the list, wildcards without their star: no name of a company is one without a doubt."""
+    return frozenset(_suffixes().tlds) | _wild_suffixes()
 
 
 @cache
 def plain_suffixes() -> frozenset[str]:
     """Return the endings under which name.ending is registrable: no private ones, no wildcard rules (`*.ck`)."""
-    registered = _registry_suffixes().tlds
-    wild = {suffix.removeprefix("*.") for suffix in registered if suffix.startswith("*.")}
+    registered, wild = _registry_suffixes().tlds, _wild_suffixes()
     return frozenset(suffix for suffix in registered if suffix.isascii() and suffix not in wild) - LOCAL_SUFFIXES
+
+
+@cache
+def _wild_suffixes() -> frozenset[str]:
+    """Return what stands behind a wildcard rule: of `*.kawasaki.jp` only names two levels below are registrable."""
+    return frozenset(suffix.removeprefix("*.") for suffix in _registry_suffixes().tlds if suffix.startswith("*."))
 
 
 @cache

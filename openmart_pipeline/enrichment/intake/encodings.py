@@ -63,7 +63,7 @@ class TextSurvey:
     note: str | None = None
 
 
-def survey_text(stream: BinaryIO, options: ReadOptions) -> TextSurvey:
+def survey_text(stream: BinaryIO, options: ReadOptions, packed_bytes: int | None = None) -> TextSurvey:
     """Return the encoding of the whole stream, having read all of it in blocks.
 
     A mistake here would misspell every accented name and buy a wrong international domain, so nothing but
@@ -78,7 +78,7 @@ def survey_text(stream: BinaryIO, options: ReadOptions) -> TextSurvey:
         raise FileRefused("The file is empty (0 bytes), so there is nothing to buy: was it saved or copied fully?")
     _refuse_other_formats(head)
     encoding = _from_mark(head) if options.encoding is None else _as_named(options.encoding, head)
-    scan = _Scan(encoding or "utf-8", options)
+    scan = _Scan(encoding or "utf-8", options, packed_bytes)
     scan.take(head)
     while block := stream.read(BLOCK_BYTES):
         scan.take(block)
@@ -96,7 +96,10 @@ def survey_text(stream: BinaryIO, options: ReadOptions) -> TextSurvey:
 class _Scan:
     """Validity, line lengths and size of a stream that comes in blocks."""
 
-    def __init__(self, encoding: str, options: ReadOptions) -> None:
+    def __init__(self, encoding: str, options: ReadOptions, packed_bytes: int | None) -> None:
+        self._most_bytes, self._limit = options.max_text_bytes, "max_text_bytes"
+        if packed_bytes is not None:
+            self._most_bytes, self._limit = options.most_unpacked(packed_bytes, self._most_bytes, self._limit)
         self.encoding = encoding
         self.good_lines = self.bad_lines = 0
         self.evidence = bytearray()
@@ -108,10 +111,8 @@ class _Scan:
 
     def take(self, block: bytes) -> None:
         self._read += len(block)
-        if self._read > self._options.max_text_bytes:
-            raise FileRefused(
-                f"The file holds more than {self._options.max_text_bytes:,} bytes of text (max_text_bytes): split it."
-            )
+        if self._read > self._most_bytes:
+            raise FileRefused(f"The file holds more than {self._most_bytes:,} bytes of text ({self._limit}): split it.")
         self._measure_lines(block)
         if not self._is_bytewise:
             self._decode(block)

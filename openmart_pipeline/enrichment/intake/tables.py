@@ -16,6 +16,8 @@ from openmart_pipeline.enrichment.refusals import RejectReason
 
 CSV_CELL_CHARS = 131_072  # what Python's csv module takes per cell; four times what a spreadsheet cell can hold
 BATCH_CELLS = 1_000_000  # keeps a batch of a very wide table as small as one of a narrow one
+BATCH_BYTES = 64 * 2**20  # of text in a batch, where a small file can hold large cells
+FREELY_UNPACKED_BYTES = 64 * 2**20  # however well it was packed: no machine is filled by that
 SHOWN_CELL_CHARS = 200  # of each cell of a row that is too long to be shown whole
 
 
@@ -33,7 +35,9 @@ class ReadOptions:
     max_columns: int = 16_384  # a worksheet's own limit
     max_cell_chars: int = CSV_CELL_CHARS
     max_line_bytes: int = 16 * 2**20  # a longer line is no table's, and is read into memory whole
-    max_text_bytes: int = 8 * 2**30  # unpacked: keeps a small gzip from filling a machine
+    max_rows: int = 10_000_000  # ten times what was ever asked for; each is a question that costs
+    max_text_bytes: int = 8 * 2**30  # unpacked: keeps a small file from filling a machine
+    max_unpack_ratio: int = 200  # bytes unpacked for each one packed; tables of real companies have 5 to 30
     max_workbook_bytes: int = 2**30  # unpacked: a workbook is held in memory whole, at two to three times that
     max_sheet_cells: int = 50_000_000  # of the rectangle from A1 to the last cell, which takes 32 bytes for each
 
@@ -44,13 +48,26 @@ class ReadOptions:
             ValueError: a number below 1, a cell limit above the reader's, a delimiter of several characters.
 
         """
-        for name in ("chunk_rows", "max_columns", "max_cell_chars", "max_line_bytes", "max_text_bytes"):
+        for name in (
+            "chunk_rows",
+            "max_columns",
+            "max_cell_chars",
+            "max_line_bytes",
+            "max_rows",
+            "max_text_bytes",
+            "max_unpack_ratio",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.max_cell_chars > CSV_CELL_CHARS:
             raise ValueError(f"max_cell_chars must be at most {CSV_CELL_CHARS:,}, not {self.max_cell_chars:,}")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ValueError(f"the delimiter must be one character such as ; or a tab, not {self.delimiter!r}")
+
+    def most_unpacked(self, packed_bytes: int, most: int, limit: str) -> tuple[int, str]:
+        """Return how far a file may unpack, and the limit that says so: `limit` of `most` bytes, or the ratio's."""
+        by_ratio = max(FREELY_UNPACKED_BYTES, packed_bytes * self.max_unpack_ratio)
+        return (by_ratio, "max_unpack_ratio") if by_ratio < most else (most, limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ from python_calamine import (
 )
 
 from openmart_pipeline.enrichment.intake.columns import ROWS_WITH_HEADER, header_among
-from openmart_pipeline.enrichment.intake.sheet_extent import refuse_far_cells
-from openmart_pipeline.enrichment.intake.tables import BATCH_CELLS, BadRow, Batch, ReadOptions, too_long
+from openmart_pipeline.enrichment.intake.sheet_extent import refuse_what_unpacks_too_far
+from openmart_pipeline.enrichment.intake.tables import BATCH_BYTES, BATCH_CELLS, BadRow, Batch, ReadOptions, too_long
 from openmart_pipeline.enrichment.refusals import FileRefused
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
@@ -53,7 +53,7 @@ class WorkbookTable:
         rows: list[list[str]] = []
         source_rows: list[int] = []
         bad: list[BadRow] = []
-        blank_rows, width = 0, len(self.header)
+        blank_rows, chars, width = 0, 0, len(self.header)
         most_rows = max(1, min(self.options.chunk_rows, BATCH_CELLS // width))
         for number, cells in _rows(self.cells):
             if number <= self.header_row:
@@ -68,9 +68,10 @@ class WorkbookTable:
             else:
                 rows.append(row)
                 source_rows.append(number)
-            if len(rows) + len(bad) >= most_rows:
+            chars += sum(map(len, row))
+            if len(rows) + len(bad) >= most_rows or chars > BATCH_BYTES:
                 yield Batch.of_rows(rows, source_rows, width=width, bad=bad, blank_rows=blank_rows)
-                rows, source_rows, bad, blank_rows = [], [], [], 0
+                rows, source_rows, bad, blank_rows, chars = [], [], [], 0, 0
         if rows or bad or blank_rows:
             yield Batch.of_rows(rows, source_rows, width=width, bad=bad, blank_rows=blank_rows)
 
@@ -140,18 +141,11 @@ def _check_container(path: Path, options: ReadOptions) -> None:
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(part.file_size for part in archive.infolist())
-            if unpacked <= options.max_workbook_bytes:
-                refuse_far_cells(archive, options)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError):
+            refuse_what_unpacks_too_far(archive, path.stat().st_size, options)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
         raise FileRefused(
             "The file is no workbook, whatever its name says, or it was cut off: save it again as .xlsx or CSV."
         ) from None
-    if unpacked > options.max_workbook_bytes:
-        raise FileRefused(
-            f"The workbook unpacks to {unpacked:,} bytes, more than {options.max_workbook_bytes:,} "
-            "(max_workbook_bytes): save the sheet as CSV."
-        )
 
 
 def _workbook(path: Path) -> CalamineWorkbook:

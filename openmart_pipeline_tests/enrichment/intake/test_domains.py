@@ -9,7 +9,7 @@ Uses `enrichment.domains` and `enrichment.platforms` only.
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openmart_pipeline.enrichment.intake.companies import Rejected, RejectReason
@@ -242,6 +242,7 @@ ADDRESSES = st.builds(
 
 
 @given(ADDRESSES)
+@example("HTTPS://www.kawasaki.jp")
 def test_the_short_cut_for_plain_addresses_gives_the_careful_answer(address):
     assert normalise_domain(address, platforms=PLATFORMS) == _normalise_carefully(address, platforms=PLATFORMS)
 
