@@ -30,6 +30,7 @@ NAMELESS = {  # of the answers, for good: the same answer each time it is read
     "task_tracking_changed": "probability:0.01",
 }
 WORLD_S = 14.0
+LIVE = 0.25  # of the restores
 
 Action: TypeAlias = Callable[["Play"], None]
 
@@ -106,6 +107,11 @@ class Play:
         """Put the ledger, the journal or both back from a copy made in the middle; the newest are kept elsewhere."""
         backups = self.world.backups()
         if not backups:
+            return
+        if self.chance.random() < LIVE:  # under the hands of whoever is at work; the other of the two knows all
+            names = self.chance.choice(((LEDGER,), (JOURNAL,)))
+            self.world.happened("restored while commands were at work" if self.world.running else "restored")
+            self.world.put_back(self.chance.choice(backups), *names)
             return
         self.world.stop(is_kill=self.chance.random() < 0.5)
         self.world.keep_newest()

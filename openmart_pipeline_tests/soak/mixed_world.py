@@ -365,12 +365,18 @@ class MixedWorld:
                 shutil.copyfile(path, self.newest / path.name)
 
     def put_back(self, source: Path, *names: str) -> None:
-        """Replace the ledger, the journal or both by what lies in `source`. Nothing may run."""
+        """Replace the ledger, the journal or both by what lies in `source`, each in one step."""
         for name in names:
-            for path in self.data_dir.glob(f"{name}*"):
-                path.unlink()
-            for path in source.glob(f"{name}*"):
-                shutil.copyfile(path, self.data_dir / path.name)
+            for beside in self.data_dir.glob(f"{name}-*"):
+                beside.unlink(missing_ok=True)
+            if (source / name).exists():
+                new = self.folder / f"{name}.new"
+                shutil.copyfile(source / name, new)
+                new.replace(self.data_dir / name)
+            else:
+                (self.data_dir / name).unlink(missing_ok=True)
+            for beside in source.glob(f"{name}-*"):
+                shutil.copyfile(beside, self.data_dir / beside.name)
         self.happened(f"restored: {' and '.join('ledger' if name == LEDGER else 'journal' for name in names)}")
 
     def fork(self) -> Path:
