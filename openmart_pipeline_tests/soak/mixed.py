@@ -112,6 +112,7 @@ class Play:
             names = self.chance.choice(((LEDGER,), (JOURNAL,)))
             self.world.happened("restored while commands were at work" if self.world.running else "restored")
             self.world.put_back(self.chance.choice(backups), *names)
+            self._say_that_both_are_old()  # where the other had been damaged before
             return
         self.world.stop(is_kill=self.chance.random() < 0.5)
         self.world.keep_newest()
