@@ -36,6 +36,7 @@ class Follower:
             "ledger reconcile": lambda: self._do("ledger", "reconcile"),
             "ledger restored --lift": self._lift,
             "ledger new-journal": self._new_journal,
+            "ledger lives": self._say_it_lives,
             "unmatched list": self.assign,
             "unknown list": self.decide,
             "unknown adopt": self.decide,
@@ -137,6 +138,16 @@ class Follower:
             self._put_newest_back(JOURNAL)
         if not self._world.not_in_ledger():
             self._do("ledger", "new-journal", "--why", "the old one is lost")
+
+    def _say_it_lives(self) -> None:
+        """Say that this ledger is the one that buys, once it knows all: what is missing is brought back first."""
+        world = self._world
+        if world.not_in_ledger():
+            self._do("ledger", "reconcile")
+        if world.not_in_ledger():
+            self._put_newest_back(LEDGER, JOURNAL)
+        if not world.not_in_ledger():
+            self._do("ledger", "lives", "--why", "nobody else buys with this key")
 
     def _put_newest_back(self, *names: str) -> None:
         world = self._world

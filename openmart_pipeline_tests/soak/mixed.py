@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from openmart_pipeline.cli.exits import Exit
 from openmart_pipeline.cli.screen import harmless, results, table
 from openmart_pipeline_tests.soak.command import folder_of, options_of
 from openmart_pipeline_tests.soak.command_line import CommandLine
 from openmart_pipeline_tests.soak.faults import mixed
 from openmart_pipeline_tests.soak.follower import Follower
 from openmart_pipeline_tests.soak.mixed_claims import judge, settle
-from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, Counts, MixedWorld, mixed_world
+from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, Counts, MixedWorld, Said, mixed_world
 
 TITLES = ("Owner", "Head of Marketing")  # a person approves these
 NEVER = "Janitor {}"  # planned by a colleague, and approved by nobody
@@ -31,6 +32,7 @@ NAMELESS = {  # of the answers, for good: the same answer each time it is read
 }
 WORLD_S = 14.0
 LIVE = 0.25  # of the restores
+COPY_LIVES = 0.5  # of the copied folders; the others are given up
 
 Action: TypeAlias = Callable[["Play"], None]
 
@@ -147,15 +149,27 @@ class Play:
         self._say_that_both_are_old()
 
     def fork(self) -> None:
-        """Copy the data folder; both copies try to buy, and a person lets only one of them live."""
+        """Copy the data folder; both copies try to buy, and a person lets one of them live, as the refusal says."""
         self.world.stop(is_kill=False)
+        self.read()
         copy = self.world.fork()
+        said = self._buy_in(copy)
+        if said.exit_code != Exit.STOPPED:
+            self.world.happened("forks that were not held")
+        elif self.chance.random() < COPY_LIVES and not self.world.not_in_ledger():
+            said = self.world.command("ledger", "lives", "--why", "the other folder is given up", data_dir=copy)
+            if said.exit_code == 0:
+                self.world.move_to(copy)
+        for given_up in self.world.given_up:
+            if self._buy_in(given_up).exit_code != Exit.STOPPED:
+                self.world.happened("folders given up that were not held")
+        self.world.ended.clear()
+
+    def _buy_in(self, data_dir: Path) -> Said:
+        """Try to buy from another data folder."""
         name, title = self.file(), self.chance.choice(TITLES)
-        words = ("run", self.world.input_path(name, copy), "--title", title, "--yes", "--patience", "0.2")
-        said = self.world.command(*words, data_dir=copy, approval=self.world.approval(title, name))
-        self.world.happened("forks held" if said.exit_code == 6 else "forks that went on")
-        self.world.buy(title, name)
-        self.world.wait()
+        words = ("run", self.world.input_path(name, data_dir), "--title", title, "--yes", "--patience", "0.2")
+        return self.world.command(*words, data_dir=data_dir, approval=self.world.approval(title, name))
 
     def sell_to_stranger(self) -> None:
         """Let another tool buy a batch that counts as many tasks as one of ours may."""
@@ -178,7 +192,7 @@ class Play:
 
 OFTEN: dict[Action, int] = {
     Play.buy: 10, Play.plan: 6, Play.collect: 5, Play.change_file: 3, Play.storm: 3, Play.back_up: 4, Play.restore: 3,
-    Play.damage_journal: 1, Play.fork: 1, Play.sell_to_stranger: 1, Play.lose_server: 1,
+    Play.damage_journal: 1, Play.fork: 2, Play.sell_to_stranger: 1, Play.lose_server: 1,
 }  # fmt: skip
 TAKES_A_PLACE = {Play.buy, Play.plan, Play.collect}
 

@@ -121,6 +121,7 @@ class MixedWorld:
         self.running: list[Running] = []
         self.ended: list[Said] = []  # by commands that ran beside others; whoever reads them takes them out
         self.strangers: dict[str, int] = {}  # batches of another tool with the same key -> tasks
+        self.given_up: list[Path] = []  # data folders that must buy no more
         self.wrong: list[str] = []  # what a person should never see
         self.versions: dict[str, list[list[str]]] = {}
         self.last_title: dict[str, str] = {}  # of each company: what was asked about it at the end
@@ -380,12 +381,19 @@ class MixedWorld:
         self.happened(f"restored: {' and '.join('ledger' if name == LEDGER else 'journal' for name in names)}")
 
     def fork(self) -> Path:
-        """Copy the whole data folder; return the copy. Nothing may run."""
-        number = self.counts.events["forks"]
-        copy = self.folder / f"fork-{number}"
+        """Copy the whole data folder; return the copy, which is given up unless `move_to` says otherwise."""
+        copy = self.folder / f"fork-{len(self.given_up)}"
         shutil.copytree(self.data_dir, copy)
+        self.given_up.append(copy)
         self.happened("forks")
         return copy
+
+    def move_to(self, copy: Path) -> None:
+        """Work in this copy from now on, and give the folder up that it was made from."""
+        self.given_up.remove(copy)
+        self.given_up.append(self.data_dir)
+        self.data_dir = copy
+        self.happened("forks that live")
 
     # ---- what the vendor's account says
 
