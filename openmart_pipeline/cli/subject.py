@@ -106,6 +106,8 @@ def _remark(settings: Settings, found: Holdings) -> None:
     if not found:
         say("Nothing is held on this person." + (" They are on the suppression list." if found.suppressed else ""))
     say(where)
+    if found.unreadable:
+        say(harmless(f"Not searched, since it is no file that can be read: {', '.join(found.unreadable)}."))
     basis = _basis(settings)
     unset = [
         name

@@ -1,6 +1,8 @@
 """F59: a person asks what is held on them. The answer is complete, says where it was looked, and is never a guess."""
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,7 +97,7 @@ def test_a_file_for_the_answer_is_its_writers_alone_and_none_is_written_over(env
 def test_where_there_is_nothing_to_search_it_fails_and_makes_nothing(environment, tmp_path: Path) -> None:
     done = ask(subject, {**environment, "OPENMART_DATA_DIR": str(tmp_path / "elsewhere")}, "jane@held0.com")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "Nothing was read or made." in done.stderr
+    assert "There is no ledger at" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,3 +154,26 @@ def test_somebody_in_a_damaged_answer_is_found_and_taken_out(shop: Shop, tmp_pat
     assert len(json.loads(ask(subject, here, "rene@held0.com").stdout)["answers"]) == 1
     assert ask(forget, here, "rene@held0.com", *WHY, "--yes", "--without-vendor").exit_code == 0
     assert traces(tmp_path, "rene@held0.com", " Roy", '"Roy"') == []
+
+
+def test_no_file_in_the_folder_stops_the_search_or_leads_it_elsewhere(shop: Shop, tmp_path: Path) -> None:
+    with holding(tmp_path, shop.simulator, {}) as (work, _):
+        folder = work.data.input
+    (folder / "secrets").symlink_to("/proc/self/environ")
+    (folder / "folder").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04 and nothing more")
+    (folder / "broken.csv.gz").write_bytes(b"\x1f\x8b and nothing more")
+    (folder / "one-word.csv").write_bytes(b"x" * 3_000_000 + b" jane@acme.com")
+    cut = b" " * ((1 << 20) - 6) + b"jane@acme.com"
+    (folder / "cut-in-two.csv").write_bytes(cut)
+    (folder / "cut-in-two.csv.gz").write_bytes(gzip.compress(cut))
+    (folder / "wide.csv").write_text(" jane@acme.com", encoding="utf-16")
+    here = {"OPENMART_BASE_URL": shop.url, "OPENMART_API_KEY": API_KEY, "OPENMART_DATA_DIR": str(tmp_path)}
+    done = ask(subject, here, "jane@acme.com")
+    assert done.exit_code == 0
+    held = json.loads(done.stdout)
+    assert held["input_files"] == ["cut-in-two.csv", "cut-in-two.csv.gz", "one-word.csv", "wide.csv"]
+    for name in ("secrets", "folder", "pipe.csv", "broken.xlsx", "broken.csv.gz"):
+        assert f"{name}, which can't be read" in held["searched"]["not_searched"]
+        assert name in done.stderr

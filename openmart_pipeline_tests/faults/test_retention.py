@@ -17,8 +17,10 @@ from openmart_pipeline.cli import main
 from openmart_pipeline.definitions import build_definitions
 from openmart_pipeline.defs.purge import purge_old_answers_daily
 from openmart_pipeline.enrichment import findings, recovery, steps
-from openmart_pipeline.enrichment.ledger import erasure, schema, standing
+from openmart_pipeline.enrichment.ledger import erasure, moves, schema, selection, standing, unmatched
 from openmart_pipeline.enrichment.ledger.purging import Selection
+from openmart_pipeline.enrichment.ledger.states import TaskState
+from openmart_pipeline.enrichment.ledger.unmatched import UnmatchedResult
 from openmart_pipeline.enrichment.people import purging
 from openmart_pipeline.enrichment.people.purging import PurgeRefused
 from openmart_pipeline.enrichment.rebuilding import rebuild
@@ -69,6 +71,7 @@ def test_a_purged_question_is_bought_again_only_when_a_plan_says_so(tmp_path: Pa
     with at_a_copy(bought, data) as (work, _buyer):
         grow_old(work, "gone3.com", days=400)
         purging.purge(work, OLD, **WHO)
+        assert selection.plans_to_refresh(work.ledger, work.lifetimes) == {}, "nor does the monthly refresh"
         assert planned(work, KEY).quote.to_buy == 0
         assert planned(work, company_file(data, "other.csv", ["gone3.com"])).quote.to_buy == 0
         assert planned(work, KEY, reask="stale").quote.to_buy == 1
@@ -97,6 +100,29 @@ def test_a_files_answers_go_but_for_those_that_other_files_ask(tmp_path: Path, b
         assert (done.chosen.answers, done.chosen.shared, raw_answers(work)) == (10, 2, 2)
         assert "2 answers of the file that other files ask" in str(done)
         assert places(data, EMAIL, PAGE) == set()
+
+
+def test_a_result_without_a_question_goes_too_and_no_read_brings_it_back(
+    tmp_path: Path, bought: tuple[Path, str]
+) -> None:
+    data = tmp_path / "data"
+    with at_a_copy(bought, data) as (work, _buyer):
+        with work.ledger.write() as connection:
+            batch_id = moves.find(connection, 1).vendor_batch_id
+            result = UnmatchedResult(
+                vendor_task_id="theirs", vendor_batch_id=batch_id, tracking_id=None, reason="no tracking id",
+                state=TaskState.FOUND, raw=b'{"data": [{"email": {"email": "stray@elsewhere.com"}}]}', emails=1,
+            )  # fmt: skip
+            unmatched.store(connection, 1, result, work.ledger.clock())
+        steps.load_batches(work, KEY)
+        held = "SELECT address_domains FROM unmatched_results"
+        assert work.warehouse.query(held) == [(["elsewhere.com"],)]
+        done = purging.purge(work, Selection(domain="elsewhere.com"), **WHO)
+        assert (done.chosen.answers, done.chosen.unmatched) == (0, 1)
+        with work.ledger.write() as connection:
+            unmatched.store(connection, 1, result, work.ledger.clock())
+        assert places(data, "stray@elsewhere.com") == set()
+        assert work.warehouse.query(held) == [([],)]
 
 
 STEPS = ["answers removed", "ledger written over", "files loaded", "warehouse rewritten", "published"]

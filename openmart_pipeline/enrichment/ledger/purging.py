@@ -24,6 +24,7 @@ from openmart_pipeline.enrichment.ledger.schema import (
 )
 from openmart_pipeline.enrichment.ledger.states import FileState
 from openmart_pipeline.enrichment.ledger.store import Ledger
+from openmart_pipeline.enrichment.ledger.unmatched import READS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +133,14 @@ def _remove_answers(ledger: Ledger, selection: Selection) -> None:
 def _remove_unmatched(ledger: Ledger, selection: Selection) -> None:
     with ledger.write() as connection:
         found = list(_unmatched(ledger, connection, selection))
-        for batch_no, vendor_task_id in found:
-            mine = sa.and_(
-                unmatched_results.c.batch_no == batch_no, unmatched_results.c.vendor_task_id == vendor_task_id
+        for batch_no, vendor_task_id, _ in found:
+            connection.execute(
+                unmatched_results.update()
+                .where(unmatched_results.c.batch_no == batch_no, unmatched_results.c.vendor_task_id == vendor_task_id)
+                .values(raw=None, note=None, tracking_id=None, purged_at=ledger.clock(), reads=READS)
             )
-            connection.execute(unmatched_results.update().where(mine).values(raw=None))
         if found:
-            erasure.note_due(ledger, connection, ())
+            erasure.note_due(ledger, connection, {partition_key for *_, partition_key in found})
 
 
 def _bought() -> sa.Select[tuple[int]]:
@@ -184,10 +186,15 @@ def _is_asked_by(files: sa.ColumnElement[bool], once_by: str | None = None) -> s
     return sa.or_(now, once)
 
 
-def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) -> Iterator[tuple[int, str]]:
-    """Yield the chosen answers that name no question: of a company are those that its domain stands in."""
+def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) -> Iterator[tuple[int, str, str]]:
+    """Yield batch, result and file of the chosen answers without a question; a company's name its domain."""
     query = (
-        sa.select(unmatched_results.c.batch_no, unmatched_results.c.vendor_task_id, unmatched_results.c.raw)
+        sa.select(
+            unmatched_results.c.batch_no,
+            unmatched_results.c.vendor_task_id,
+            batches.c.partition_key,
+            unmatched_results.c.raw,
+        )
         .join(batches, batches.c.batch_no == unmatched_results.c.batch_no)
         .where(unmatched_results.c.raw.is_not(None))
     )
@@ -196,6 +203,6 @@ def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) 
         query = query.where(unmatched_results.c.read_at < long_ago, batches.c.intent_at < long_ago)
     if selection.partition_key is not None:
         query = query.where(batches.c.partition_key == selection.partition_key)
-    for batch_no, vendor_task_id, raw in connection.execute(query):
+    for batch_no, vendor_task_id, partition_key, raw in connection.execute(query):
         if selection.domain is None or selection.domain.encode() in unpacked(raw).lower():
-            yield batch_no, vendor_task_id
+            yield batch_no, vendor_task_id, partition_key

@@ -233,6 +233,7 @@ unmatched_results = sa.Table(
     sa.Column("emails", sa.Integer, nullable=False),  # people with an address
     sa.Column("phones", sa.Integer, nullable=False),  # people with a number
     sa.Column("reads", sa.Integer, nullable=False),  # how often it was read and led to no task
+    sa.Column("purged_at", UtcDateTime),  # when what it says was removed for good; no read brings it back
     sa.Column("read_at", UtcDateTime, nullable=False),
 )
 

@@ -100,7 +100,10 @@ def store(connection: sa.Connection, batch_no: int, result: UnmatchedResult, now
     mine = sa.and_(
         unmatched_results.c.batch_no == batch_no, unmatched_results.c.vendor_task_id == result.vendor_task_id
     )
-    reads = connection.execute(sa.select(unmatched_results.c.reads).where(mine)).scalar() or 0
+    known = connection.execute(sa.select(unmatched_results.c.reads, unmatched_results.c.purged_at).where(mine)).first()
+    if known is not None and known.purged_at is not None:
+        return
+    reads = 0 if known is None else known.reads
     connection.execute(unmatched_results.delete().where(mine))
     connection.execute(
         unmatched_results.insert().values(
@@ -311,6 +314,7 @@ def _assign(
             vendor_task_id=one.vendor_task_id,
             matched_by=one.evidence,
             raw=result["raw"],
+            purged_at=result["purged_at"],
             note=result["note"],
             emails=min(result["emails"], task["max_k"]) if Access.EMAIL in access else 0,
             phones=min(result["phones"], task["max_k"]) if Access.PHONE in access else 0,
@@ -339,6 +343,7 @@ def keep_answers_of_revoked(ledger: Ledger, connection: sa.Connection, batch: Ba
                 state=row["state"],
                 note=row["note"],
                 raw=row["raw"],
+                purged_at=row["purged_at"],
                 people=max(row["emails"] or 0, row["phones"] or 0),
                 emails=row["emails"] or 0,
                 phones=row["phones"] or 0,

@@ -45,7 +45,7 @@ def as_json(work: Workplace, found: Holdings, basis: Basis) -> dict[str, Any]:
             "input_files": found.files_searched,
             "stored_copies": found.copies_searched,
             "by": _by_kind(found, *Kind),
-            "not_searched": list(NOT_SEARCHED),
+            "not_searched": [*NOT_SEARCHED, *(f"{name}, which can't be read" for name in found.unreadable)],
         },
         "purpose": basis.purpose,
         "recipients": basis.recipients,
@@ -163,7 +163,7 @@ def _letter(held: dict[str, Any]) -> Iterator[str]:
         f"{plural(searched['input_files'], 'company file')}, "
         f"{plural(searched['stored_copies'], 'stored copy', 'stored copies')}."
     )
-    yield f"- Not searched: {'; '.join(searched['not_searched'])}."
+    yield f"- Not searched: {_text('; '.join(searched['not_searched']))}."
 
 
 def _section(title: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from openmart_pipeline.api.errors import OpenmartError
 from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer
-from openmart_pipeline.enrichment.people import erasing, holdings
+from openmart_pipeline.enrichment.people import company_files, erasing, holdings
 from openmart_pipeline.enrichment.people.holdings import Holdings
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
 from openmart_pipeline.enrichment.people.names import words_of
@@ -220,11 +220,10 @@ def _remove_old_copies(work: Workplace) -> int:
     """
     in_use = holdings.copies_in_use(work)
     listed = work.suppressions.current()
-    old = [
-        path
-        for path in sorted(work.data.files.glob("*"))
-        if path.is_file() and path.name not in in_use and holdings.names_any(path, listed.has)
-    ]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    old = sorted(
+        path for path in work.data.files.glob("*") if path.name not in in_use and not path.name.startswith(".")
+    )
+    naming = company_files.search(work.data.files, old, listed.has).naming
+    for name in naming:
+        (work.data.files / name).unlink(missing_ok=True)
+    return len(naming)

@@ -3,27 +3,20 @@
 Lives here: looking, not changing. Imports `steps` for the workplace, `ledger.erasure` for every raw answer.
 """
 
-import gzip
-import json
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from openmart_pipeline.enrichment.ledger import plans
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer, held_answers
+from openmart_pipeline.enrichment.people.company_files import search
 from openmart_pipeline.enrichment.people.entries import Entries, Entry, Searched, contact_rows, identifiers_of_row
 from openmart_pipeline.enrichment.people.following import Followed, follow
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, name_at
 from openmart_pipeline.enrichment.people.needles import Needles, words_and_digits
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
-
-_MEMBER_BYTES = 64 << 20  # of a compressed file in memory at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +42,7 @@ class Holdings:
     suppressed: list[Kind] = field(default_factory=list)  # which of the identifiers are on the list
     files_searched: int = 0
     copies_searched: int = 0
+    unreadable: list[str] = field(default_factory=list)  # files that could not be looked through
 
     def __bool__(self) -> bool:
         """Whether anything is held at all."""
@@ -124,11 +118,11 @@ def find(
     found.suppressed = sorted({identifier.kind for identifier in mine if listed.has(identifier)})
     found.contacts = [row for row in contact_rows(work, mine) if not mine.isdisjoint(_all_of(row))]
     found.rows = list(_rows_naming(work, mine))
-    files = list(work.data.listed())
-    found.input_files = [work.data.key(path) for path in files if names_any(path, mine.__contains__)]
-    copies = sorted(path for path in work.data.files.glob("*") if path.is_file())
-    found.stored_copies = [path.name for path in copies if names_any(path, mine.__contains__)]
-    found.files_searched, found.copies_searched = len(files), len(copies)
+    inputs = search(work.data.input, work.data.listed(), mine.__contains__)
+    copies = search(work.data.files, sorted(work.data.files.glob("*")), mine.__contains__)
+    found.input_files, found.stored_copies = inputs.naming, copies.naming
+    found.files_searched, found.copies_searched = inputs.searched, copies.searched
+    found.unreadable = inputs.unreadable + copies.unreadable
     return found
 
 
@@ -210,35 +204,6 @@ def _rows_naming(work: Workplace, wanted: set[Identifier]) -> Iterator[RowNaming
     for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS, {"words": words, "digits": digits}):
         if any(identifier in wanted for identifier, _ in identifiers_in_text(text)):
             yield RowNaming(input_file=input_file, source_row=source_row, column=column)
-
-
-def names_any(path: Path, is_wanted: Callable[[Identifier], bool]) -> bool:
-    """Whether a company file, in any format and encoding that we read, names somebody who is wanted."""
-    return any(is_wanted(identifier) for text in _texts(path) for identifier, _ in identifiers_in_text(text))
-
-
-def _texts(path: Path) -> Iterator[str]:
-    for data in _unpacked(path):
-        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-        yield data.decode(encoding, "replace")
-
-
-def _unpacked(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file as text has them: workbooks member by member, Parquet as its texts."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(b"PK"):
-        with zipfile.ZipFile(path) as book:
-            for name in book.namelist():
-                yield book.read(name)[:_MEMBER_BYTES]
-    elif start == b"PAR1":
-        for batch in pq.ParquetFile(path).iter_batches():
-            yield json.dumps(batch.to_pylist(), default=str, ensure_ascii=False).encode()
-    elif start.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as file:
-            yield file.read()
-    else:
-        yield path.read_bytes()
 
 
 def copies_in_use(work: Workplace) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ no lists.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,29 +85,51 @@ def identifiers_of(contact: Contact) -> frozenset[Identifier]:
 
 
 _EDGES = ".-_/"
-_IN_TEXT: tuple[tuple[Kind, re.Pattern[str], Callable[[str], str | None]], ...] = (
-    (
-        Kind.LINKEDIN,
-        re.compile(r"(?:https?://)?(?:[\w-]+\.)*linkedin\.com/(?:in|pub)/[^\s\"'<>\\,;]+", re.IGNORECASE),
-        normal_linkedin,
-    ),
-    (Kind.EMAIL, re.compile(r"[^\s<>\"'(),;:|\\\[\]]+@[^\s<>\"'(),;:|\\\[\]@]+"), normal_email),
-    (Kind.PHONE, re.compile(r"\+\d[\d\s().\-/]{5,22}\d"), lambda text: normal_phone(text, None)),
-)
+# Each is bounded, and looked for where its sign stands: a word of megabytes costs what as much other text costs.
+_LOCAL_PART = re.compile(r"[^\s<>\"'(),;:|\\\[\]@]{1,64}\Z")
+_MAIL_DOMAIN = re.compile(r"[^\s<>\"'(),;:|\\\[\]@]{1,255}")
+_PAGE = re.compile(r"linkedin\.com/(?:in|pub)/[^\s\"'<>\\,;]{1,300}", re.IGNORECASE)
+_PAGE_HOST = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){0,3}\Z", re.IGNORECASE)
+_PHONE = re.compile(r"\+\d[\d\s().\-/]{5,22}\d")
+_LONGEST_BEFORE = 64  # characters of an address before its sign
 
 
 def identifiers_in_text(text: str) -> Iterator[tuple[Identifier, str]]:
     """Yield each identifier that stands in a text, and how it is written there; numbers only with a country code."""
-    for kind, pattern, normal in _IN_TEXT:
-        for match in pattern.finditer(text):
-            written = match[0].strip(_EDGES) if kind is not Kind.PHONE else match[0]
-            value = normal(written)
-            if value is not None:
-                yield Identifier(kind, value), written
+    for written in map(_trimmed, _pages_in(text)):
+        if page := normal_linkedin(written):
+            yield Identifier(Kind.LINKEDIN, page), written
+    for written in map(_trimmed, _emails_in(text)):
+        if email := normal_email(written):
+            yield Identifier(Kind.EMAIL, email), written
+    for match in _PHONE.finditer(text):
+        if phone := normal_phone(match[0], None):
+            yield Identifier(Kind.PHONE, phone), match[0]
+
+
+def _trimmed(written: str) -> str:
+    return written.strip(_EDGES)
+
+
+def _pages_in(text: str) -> Iterator[str]:
+    for match in _PAGE.finditer(text):
+        host = _PAGE_HOST.search(text, max(0, match.start() - _LONGEST_BEFORE), match.start())
+        yield (host[0] if host else "") + match[0]
+
+
+def _emails_in(text: str) -> Iterator[str]:
+    at = text.find("@")
+    while at >= 0:
+        local = _LOCAL_PART.search(text, max(0, at - _LONGEST_BEFORE), at)
+        domain = _MAIL_DOMAIN.match(text, at + 1)
+        if local and domain:
+            yield f"{local[0]}@{domain[0]}"
+        at = text.find("@", at + 1)
 
 
 def without_identifiers(text: str) -> str:
     """Return the text with `[email]`, `[phone]` or `[linkedin]` where one stands: for logs and histories."""
-    for identifier, written in list(identifiers_in_text(text)):
-        text = text.replace(written, f"[{identifier.kind}]")
+    found = {written: identifier.kind for identifier, written in identifiers_in_text(text)}
+    for written, kind in found.items():
+        text = text.replace(written, f"[{kind}]")
     return text

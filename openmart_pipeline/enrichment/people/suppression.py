@@ -87,9 +87,9 @@ class Suppression:
         """Return the text with `[removed]` in place of every identifier on the list."""
         if not self._hashes:
             return text
-        for identifier, written in list(identifiers_in_text(text)):
-            if self.has(identifier):
-                text = text.replace(written, REMOVED)
+        listed = {written for identifier, written in identifiers_in_text(text) if self.has(identifier)}
+        for written in sorted(listed, key=len, reverse=True):  # one may stand within another
+            text = text.replace(written, REMOVED)
         return text
 
     def _without_people(
