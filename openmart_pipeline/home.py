@@ -51,6 +51,20 @@ def data_folder(environment: Mapping[str, str]) -> Path:
     return home_folder(environment) / _expanded(chosen, "OPENMART_DATA_DIR")
 
 
+def registry_path(environment: Mapping[str, str]) -> Path | None:
+    """Return the file that says which ledger buys with which key, one for all data folders of this user.
+
+    None for a user without a home: then nothing is known of other ledgers.
+    """
+    state_home = environment.get("XDG_STATE_HOME", "").strip()
+    if state_home and Path(state_home).is_absolute():
+        return Path(state_home) / NAME / "ledgers.json"
+    try:
+        return Path("~/.local/state").expanduser() / NAME / "ledgers.json"
+    except RuntimeError:
+        return None
+
+
 def _expanded(text: str, name: str) -> Path:
     try:
         return Path(text).expanduser()

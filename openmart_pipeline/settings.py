@@ -18,7 +18,7 @@ from openmart_pipeline.api.addresses import checked_base_url, is_loopback
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes
 from openmart_pipeline.enrichment.poll import Patience
 from openmart_pipeline.enrichment.prices import CREDITS, USD, Price, PriceTable
-from openmart_pipeline.home import HomeUnknown, data_folder, home_folder
+from openmart_pipeline.home import HomeUnknown, data_folder, home_folder, registry_path
 
 SQLITE = "sqlite:///"
 SIMULATED_KEY = "simulated"  # the simulator takes any key
@@ -67,6 +67,11 @@ SETTINGS = (
         "Another place for the ledger: sqlite:///FILE; a relative FILE lies in the home folder.",
     ),
     Setting(
+        "OPENMART_LEDGER_DISK_LASTS",
+        "no",
+        "`yes`: you know that the ledger's disk lasts, although it is none of the usual local ones.",
+    ),
+    Setting(
         "OPENMART_CREDITS_PER_RUN", "", "Most estimated credits one run may commit; schedules buy nothing without."
     ),
     Setting("OPENMART_CREDITS_PER_DAY", "", "Most estimated credits per UTC day, over all files."),
@@ -112,6 +117,8 @@ class Settings:
 
     home: Path  # holds `.env`
     data_dir: Path
+    registry_path: Path | None  # which ledger buys with which key on this machine; None: the user has no home
+    disk_lasts: bool
     base_url: str
     api_key: str | None
     is_simulated: bool  # chosen by OPENMART_SIMULATOR_URL
@@ -194,6 +201,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         home=home,
         data_dir=data_dir,
+        registry_path=registry_path(environment),
+        disk_lasts=read.yes("OPENMART_LEDGER_DISK_LASTS"),
         base_url=base_url,
         api_key=SIMULATED_KEY if simulator is not None else read.text("OPENMART_API_KEY"),
         is_simulated=simulator is not None,
@@ -287,6 +296,12 @@ class _Reader:
                 f"`0.5 {unit}; invoice 2026-118; 2026-11-30`, or `{UNKNOWN_PRICE}`."
             )
         return Price(amount=amount, unit=unit, source=found["source"], as_of=found["as_of"])
+
+    def yes(self, name: str) -> bool:
+        text = (self.text(name) or "no").lower()
+        if text not in ("yes", "no"):
+            raise SettingsRefused(f"{name} is {text!r}: write yes or no.")
+        return text == "yes"
 
     def whole(self, name: str, default: int, *, least: int, most: int) -> int:
         text = self.text(name)

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.enrichment.freezes import Surroundings
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.journal import SubmissionJournal
+from openmart_pipeline.enrichment.key_registry import KeyRegistry
 from openmart_pipeline.enrichment.ledger.sharing import SharedPace
 from openmart_pipeline.enrichment.ledger.store import Ledger, NoLedger
 from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList
@@ -21,7 +23,7 @@ from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.prices import Budget
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline.enrichment.warehouse import Warehouse
-from openmart_pipeline.settings import Settings, SettingsRefused
+from openmart_pipeline.settings import SIMULATED, Settings, SettingsRefused
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
                 data=data,
                 ledger=ledger,
                 journal=SubmissionJournal(data.journal, ledger),
+                surroundings=surroundings(settings),
                 suppressions=SuppressionList(ledger, data.suppression_key),
                 warehouse=Warehouse(data.warehouse, data.published),
                 prices=settings.prices,
@@ -79,6 +82,13 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
             ledger.close()
     finally:
         owner.close()
+
+
+def surroundings(settings: Settings) -> Surroundings:
+    """Return what is known of other ledgers, and of the disk."""
+    registry = None if settings.registry_path is None else KeyRegistry(settings.registry_path)
+    is_real = settings.api_identity != SIMULATED
+    return Surroundings(is_real=is_real, registry=registry, disk_lasts=settings.disk_lasts)
 
 
 def refuse_without_ledger(settings: Settings) -> None:

@@ -12,7 +12,7 @@ import click
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment import journal_rewrite, recovery
+from openmart_pipeline.enrichment import freezes, journal_rewrite, recovery
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.words import plural
 
@@ -79,6 +79,22 @@ def new_journal(environment: Mapping[str, str], *, why: str) -> None:
     results().print(
         harmless(f"A new journal has the {plural(written.batches, 'batch', 'batches')} of the ledger.{kept}")
     )
+
+
+@ledger.command(short_help="Say that this copy of a ledger is the one that buys.")
+@why_option
+@click.option("--beside", is_flag=True, help="Other ledgers of the same key go on buying too.")
+@click.pass_obj
+def lives(environment: Mapping[str, str], *, why: str, beside: bool) -> None:
+    """Say that the ledger of this data folder is the one that buys: it was copied, moved, put back, or is a second one.
+
+    It gets a new name, with which its tracking ids begin. Other ledgers of its key are held from now on. What another
+    one bought is not known here, and may be paid twice: bring its newest ledger and journal here first if you can.
+    """
+    with plain_sentences(), workplace(environment) as (settings, work):
+        key_hash = None if settings.api_key is None else settings.key_hash
+        freezes.say_it_lives(work.ledger, key_hash, work.surroundings, who=person(), why=why, beside=beside)
+    results().print(harmless(f"The ledger {settings.ledger_path} may buy. Its tracking ids have a new beginning."))
 
 
 @ledger.command(short_help="Say that an old copy of both was put back.")

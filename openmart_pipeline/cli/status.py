@@ -185,7 +185,9 @@ def show_unknown(screen: Console, work: Workplace) -> None:
     screen.print(made)
     by_file = Counter(batch.partition_key for batch in batches)
     files = ", ".join(f"{key} {number}" for key, number in by_file.items())
-    screen.print(harmless(f"Tracking ids at the vendor: {work.ledger.uuid[:8]}-BATCH-0 and on. By file: {files}."))
+    tracked = review.first_tracking_ids(work.ledger, [batch.batch_no for batch in batches]).values()
+    ledgers = " or ".join(sorted({tracking_id.split("-")[0] for tracking_id in tracked}))
+    screen.print(harmless(f"Tracking ids at the vendor: {ledgers}-BATCH-0 and on. By file: {files}."))
     screen.print(
         "Support or the dashboard knows its id:   openmart-pipeline unknown adopt BATCH --batch-id ID --why ..."
     )

@@ -265,7 +265,7 @@ class Collector:
         if tracking_id is None:
             return self._unmatched(reading, result, unmatched.NO_ID)
         if tracking_id not in reading.expected.tracking_ids:
-            if self._is_of_another_batch(reading.batch, tracking_id):
+            if self._is_of_another_batch(reading, tracking_id):
                 with contextlib.suppress(ValueError):  # takes no place among the batch's own: one may still be missing
                     reading.listed.remove(result.task_id)
                 return self._unmatched(reading, result, unmatched.FOREIGN)
@@ -275,10 +275,10 @@ class Collector:
         reading.seen.add(tracking_id)
         return self._ended(result, tracking_id)
 
-    def _is_of_another_batch(self, batch: Batch, tracking_id: str) -> bool:
+    def _is_of_another_batch(self, reading: _Reading, tracking_id: str) -> bool:
         """Whether the ledger gave the id to another batch. One of this batch that came back changed is none."""
-        of_this_batch = self._ledger.tracking_id(batch.batch_no, 0).removesuffix("0")
-        return self._ledger.is_own(tracking_id) and not tracking_id.startswith(of_this_batch)
+        prefixes = {own.rpartition("-")[0] for own in reading.expected.tracking_ids}
+        return self._ledger.is_own(tracking_id) and tracking_id.rpartition("-")[0] not in prefixes
 
     def _ended(self, result: TaskResult, tracking_id: str) -> Ended:
         found = understood(result)

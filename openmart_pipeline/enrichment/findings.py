@@ -117,6 +117,7 @@ def unknown_submissions(work: Workplace) -> Finding:
     """Find batches that may have been paid for and whose id nobody knows."""
     batches = moves.unknown_batches(work.ledger)
     at_stake = sum(batch.reserved_credits or 0.0 for batch in batches)
+    tracked = review.first_tracking_ids(work.ledger, [batch.batch_no for batch in batches[:SAMPLE]])
     return Finding(
         count=len(batches),
         says=f"{plural(len(batches), 'batch', 'batches')} may have been paid for without an answer: up to "
@@ -124,7 +125,7 @@ def unknown_submissions(work: Workplace) -> Finding:
         sample=tuple(
             f"batch {batch.batch_no} of {batch.partition_key}: {plural(batch.tasks, 'task')}, up to "
             f"{batch.reserved_credits or 0:,.0f} credits, sent {batch.intent_at:%Y-%m-%d %H:%M} UTC, tracking ids "
-            f"{work.ledger.tracking_id(batch.batch_no, 0)} and on"
+            f"{tracked[batch.batch_no]} and on"
             for batch in batches[:SAMPLE]
         ),
         advice="Ask Openmart whether it exists, naming time and tracking ids. Then run settle_unknown_batches_job: "

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment import journal_check, orphans
 from openmart_pipeline.enrichment.journal import ACCEPTED, SENDING, SubmissionJournal
+from openmart_pipeline.enrichment.ledger import identity
 from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged, in_words
 from openmart_pipeline.enrichment.ledger.journal_mark import START
 from openmart_pipeline.enrichment.ledger.moves import Batch
@@ -103,9 +104,8 @@ def _take_over_name(ledger: Ledger, journal: SubmissionJournal) -> None:
             "file and the others in a copy, then reconcile each into a data folder of its own."
         )
     with ledger.write() as connection:
-        connection.execute(meta.update().where(meta.c.key == "ledger_uuid").values(value=names[-1]))
-    ledger.uuid = names[-1]
-    ledger.names = frozenset(names)
+        identity.rename(connection, names[-1], former=frozenset(names))
+        ledger.take_name(connection)
 
 
 def _is_one_chain(journal: SubmissionJournal) -> bool:

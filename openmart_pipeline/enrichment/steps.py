@@ -246,6 +246,7 @@ def buy(
         concurrency=work.submit_concurrency,
         balance_floor=work.balance_floor,
         brakes=brakes,
+        surroundings=work.surroundings,
     )
     return submit_plan(
         work.ledger, work.journal, buyer.client, plan, terms, pace=buyer.pace, on_event=on_event, stop=stop

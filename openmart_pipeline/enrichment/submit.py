@@ -19,13 +19,14 @@ from openmart_pipeline.api.errors import KeyRefused, NotSent, OpenmartError, Out
 from openmart_pipeline.api.models import CreditBalance, Submission, TaskRequest
 from openmart_pipeline.api.pace import LATE_S, Pace
 from openmart_pipeline.enrichment.brakes import PAUSES_S, Brakes
-from openmart_pipeline.enrichment.journal import JournalBroken, SubmissionJournal
+from openmart_pipeline.enrichment.freezes import Surroundings, refuse_doubtful
+from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.journal_check import check_journal
 from openmart_pipeline.enrichment.ledger import sending
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Plan
 from openmart_pipeline.enrichment.ledger.selection import Scope, first_owed, select_now
 from openmart_pipeline.enrichment.ledger.sending import BudgetReached, Claim, PlanStale
-from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerUnwritable
+from openmart_pipeline.enrichment.ledger.store import Ledger, LedgerRefused, LedgerUnwritable
 from openmart_pipeline.enrichment.orphans import settle_orphans
 from openmart_pipeline.enrichment.outcomes import OUTCOME_RETRY_S, Outcomes, SubmitReport
 from openmart_pipeline.enrichment.prices import Budget, PriceTable
@@ -65,6 +66,7 @@ class Terms:
     pauses_s: Sequence[float] = PAUSES_S
     brakes: Brakes | None = None  # the run's, where it buys several plans; None: this plan's own
     outcome_retry_s: float = OUTCOME_RETRY_S
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 def submit_plan(
@@ -84,7 +86,8 @@ def submit_plan(
     the POSTs in flight, then goes on its way; a second one abandons them: their batches become `unknown`.
 
     Raises:
-        LedgerRefused: the ledger is damaged, on hold, or older than the submission journal.
+        LedgerRefused: the ledger is damaged, on hold, a copy, on a disk that may vanish, or does not agree with the
+            submission journal; or another ledger buys with this key.
 
     """
     ledger.check_integrity_once()
@@ -97,6 +100,7 @@ def submit_plan(
     if terms.budget.approved <= 0:
         run.end(Stop.BUDGET, "A credit limit of 0 is a dry run: nothing was bought, what is owed stays owed.")
         return run.report
+    refuse_doubtful(ledger, journal.path, terms.key_hash, terms.surroundings)
     if not run.may_begin():
         return run.report
     sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by, scope=terms.scope)
@@ -346,20 +350,7 @@ class _Run:
 
     def _send(self, claim: Claim) -> None:
         """Send one batch once, and record what became of it."""
-        claimed = time.monotonic()
-        try:
-            self._journal.sending(claim)
-        except OSError as full:
-            self._outcomes.record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
-            self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
-            return
-        except JournalBroken as broken:
-            self._outcomes.record(claim, "give_back", reason=str(broken))
-            self.end(Stop.FAILED, str(broken))
-            return
-        self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
-        if time.monotonic() - claimed > INTENT_VALID_S:
-            self._outcomes.record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
+        if not self._is_ready_to_send(claim):
             return
         error: BaseException | None = None
         submission: Submission | None = None
@@ -385,6 +376,26 @@ class _Run:
             self._pace.pause(wait_s)  # polls and reads of every process too: the server counts them together
         if rule.stop is rule.waits is None:
             self._count(got_id=False)
+
+    def _is_ready_to_send(self, claim: Claim) -> bool:
+        """Write the intent down a second time, outside of the ledger; give the batch back where that can't be."""
+        claimed = time.monotonic()
+        try:
+            self._terms.surroundings.enter(self._ledger, self._terms.key_hash, claim.batch.batch_no)
+            self._journal.sending(claim)
+        except OSError as full:
+            self._outcomes.record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
+            self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
+            return False
+        except LedgerRefused as refused:
+            self._outcomes.record(claim, "give_back", reason=str(refused))
+            self.end(Stop.FAILED, str(refused))
+            return False
+        self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
+        if time.monotonic() - claimed > INTENT_VALID_S:
+            self._outcomes.record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
+            return False
+        return True
 
     def _hold(self, why: Stop, error: BaseException) -> float:
         """Let no thread send for a while, or any more at all; return for how long, 0 where it is over."""

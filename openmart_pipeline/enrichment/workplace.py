@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import Pace
+from openmart_pipeline.enrichment.freezes import Surroundings
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes
@@ -25,6 +26,7 @@ class Workplace:
     data: DataFolder
     ledger: Ledger
     journal: SubmissionJournal
+    surroundings: Surroundings
     suppressions: SuppressionList
     warehouse: Warehouse
     prices: PriceTable

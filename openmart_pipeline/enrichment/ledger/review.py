@@ -5,6 +5,7 @@ Imports `store`, `schema`, `states`, `plans`, `moves`.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -107,6 +108,15 @@ def collected_at(ledger: Ledger) -> dt.datetime | None:
     query = sa.select(events.c.at).where(events.c.move == "collect").order_by(events.c.seq.desc()).limit(1)
     with ledger.read() as connection:
         return connection.execute(query).scalar()
+
+
+def first_tracking_ids(ledger: Ledger, batch_nos: Collection[int]) -> dict[int, str]:
+    """Return the tracking id of the first task of each of these batches, as it was sent: batch_no -> id."""
+    query = sa.select(tasks.c.batch_no, tasks.c.tracking_id).where(
+        tasks.c.batch_no.in_(batch_nos), tasks.c.position == 0
+    )
+    with ledger.read() as connection:
+        return {row.batch_no: row.tracking_id for row in connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def claim(
 
     """
     with ledger.write() as connection:
+        ledger.take_name(connection)
         partition = (
             connection.execute(sa.select(partitions).where(partitions.c.current_plan_id == plan_id)).mappings().first()
         )

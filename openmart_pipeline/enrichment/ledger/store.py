@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import schema
+from openmart_pipeline.enrichment.ledger import identity, schema
 from openmart_pipeline.enrichment.ledger.errors import (
     LedgerDamaged,
     LedgerRefused,
@@ -82,8 +82,7 @@ class Ledger:
         sa.event.listen(self._engine, "connect", _prepare_connection)
         sa.event.listen(self._engine, "begin", _begin)
         try:
-            self.uuid = self._create_or_check(api_identity)
-            self.names = frozenset({self.uuid})  # those that its lines in the journal carry
+            self.uuid, self.names = self._create_or_check(api_identity)  # the name, and all it has had
         except (LedgerRefused, MemoryError):
             self._engine.dispose()
             raise
@@ -153,13 +152,17 @@ class Ledger:
         )
         return new_key(result)
 
+    def take_name(self, connection: sa.Connection) -> None:
+        """Go by the name that stands in the file: a person may have given it another one since it was opened."""
+        self.uuid, self.names = identity.names_of(connection)
+
     def tracking_id(self, batch_no: int, position: int) -> str:
         """Return the only link from an answer to a question: `<ledger>-<batch_no>-<position>`."""
         return f"{self.uuid[:8]}-{batch_no}-{position}"
 
     def is_own(self, tracking_id: str) -> bool:
-        """Whether a tracking id was given by this ledger."""
-        return tracking_id.startswith(f"{self.uuid[:8]}-")
+        """Whether a tracking id was given by this ledger, under any of its names."""
+        return tracking_id.startswith(tuple(f"{name[:8]}-" for name in self.names))
 
     def check_integrity(self) -> None:
         """Read the whole file once.
@@ -214,7 +217,7 @@ class Ledger:
                 raise LedgerDamaged(verdict, self.path) from error
             raise
 
-    def _create_or_check(self, api_identity: str) -> str:
+    def _create_or_check(self, api_identity: str) -> tuple[str, frozenset[str]]:
         with self.write() as connection:
             if not sa.inspect(connection).has_table("meta"):
                 schema.metadata.create_all(connection)
@@ -227,10 +230,11 @@ class Ledger:
                     "api_identity": api_identity,
                 }
                 connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
+                identity.bind(connection, self.path)
             known = {row.key: row.value for row in connection.execute(sa.select(schema.meta))}
             self._refuse_foreign(known, api_identity)
             self._refuse_incomplete(connection)
-        return str(known["ledger_uuid"])
+            return identity.names_of(connection)
 
     def _refuse_incomplete(self, connection: sa.Connection) -> None:
         """Refuse a ledger that lacks a table, a trigger, or the index that keeps a question from being paid twice."""
