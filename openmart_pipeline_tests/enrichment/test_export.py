@@ -1,6 +1,7 @@
 """Exports: every row arrives, no text becomes a formula, numbers to call stay numbers to call."""
 
 import csv
+import io
 import re
 import zipfile
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from python_calamine import load_workbook
 
@@ -185,12 +186,35 @@ def test_more_contacts_than_a_sheet_holds_are_refused_before_one_is_written(
             export(published, tmp_path / "x.xlsx", selection)
 
 
-@given(st.text(max_size=20) | st.from_regex(r"\s*[=+@-].{0,9}", fullmatch=True))
-def test_no_text_reaches_a_spreadsheet_as_a_formula(text: str) -> None:
-    safe = guarded(text)
-    assert safe in (text, f"'{text}")
-    if str(safe).lstrip()[:1] in tuple("=+-@"):
-        assert re.fullmatch(r"\+[1-9]\d{5,14}", text, re.ASCII)
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+CELLS = st.text(f'{SIGNS};,\t\r\n" a1|', max_size=12) | st.text(max_size=12)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=3))
+@example(["a;=cmd|' /C calc'!A0", "x"])
+@example(["x", 'a;"=1+1"', "b\n@SUM(A1)"])
+@example(["x", "+12015550123; +12015550124;=1", "\uff1d1"])
+@example(["sep=a", "ba=1"])
+def test_no_text_becomes_a_formula_wherever_a_spreadsheet_cuts_the_line(row: list[str]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerow([guarded(text) for text in row])
+    assert not file.getvalue().lower().startswith("sep=")
+    for delimiter in ",;\t":
+        for cells in csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter):
+            begun = [cell for cell in cells if cell.lstrip()[:1] in tuple(SIGNS)]
+            assert [cell for cell in begun if not re.match(r"\s*\+[1-9]\d{5,14}", cell, re.ASCII)] == []
+
+
+@given(CELLS)
+def test_a_guarded_text_is_the_text_and_apostrophes(text: str) -> None:
+    left = iter(str(guarded(text)))
+    assert all(sign in left for sign in text)  # in this order
+    assert set(str(guarded(text))) - set(text) <= {"'"}
+
+
+@given(st.lists(st.from_regex(r"\+[1-9][0-9]{5,14}", fullmatch=True), min_size=1))
+def test_numbers_in_e164_are_never_touched_however_many_stand_in_a_cell(numbers: list[str]) -> None:
+    assert guarded("; ".join(numbers)) == "; ".join(numbers)
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{5,14}", fullmatch=True))

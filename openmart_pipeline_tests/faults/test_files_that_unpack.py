@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from openmart_pipeline.enrichment.intake import parquet_tables
 from openmart_pipeline.enrichment.intake.companies import CompanyFile, FileRefused, ReadOptions
 from openmart_pipeline_tests.enrichment.intake.workbook_bytes import workbook
 
@@ -43,15 +44,19 @@ def test_a_parquet_of_twelve_million_rows_in_a_few_kilobytes_is_refused_unread(t
         CompanyFile(path, "x.parquet")
 
 
-def test_a_text_that_stands_in_every_row_is_held_for_few_rows_at_a_time(tmp_path: Path) -> None:
-    text = "y" * 100_000
+def test_a_text_that_stands_in_every_row_is_held_for_few_rows_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parquet_tables.BATCH_BYTES == 64 * 2**20  # too many to write here
+    monkeypatch.setattr(parquet_tables, "BATCH_BYTES", 2**20)
+    text = "y" * 10_000
     pq.write_table(
         pa.table({"Website": repeated("acme.com", 900), "Note": repeated(text, 900)}), tmp_path / "x.parquet"
     )
     sizes = [chunk.kept.nbytes for chunk in CompanyFile(tmp_path / "x.parquet", "x.parquet").chunks()]
-    assert len(sizes) == 2
-    assert max(sizes) < 140_000_000
-    assert "max_text_bytes" in refused(tmp_path / "x.parquet", "x.parquet", max_text_bytes=80_000_000)
+    assert len(sizes) > 5
+    assert max(sizes) < 2 * 2**20
+    assert "max_text_bytes" in refused(tmp_path / "x.parquet", "x.parquet", max_text_bytes=8_000_000)
 
 
 def test_a_parquet_that_unpacks_too_well_is_refused_unread(tmp_path: Path) -> None:
