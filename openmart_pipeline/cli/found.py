@@ -14,10 +14,11 @@ from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.enrichment.people.entries import Entry
 from openmart_pipeline.enrichment.people.following import Followed
-from openmart_pipeline.enrichment.people.holdings import Holdings
+from openmart_pipeline.enrichment.people.holdings import Holdings, RowNaming
 from openmart_pipeline.enrichment.people.identifiers import Identifier, identifier_of
 from openmart_pipeline.enrichment.words import plural
 
+ROWS_SHOWN = 20
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -114,6 +115,18 @@ def show_doubts(found: Holdings, console: Console) -> None:
                 f'--include "{label}"'
             )
         )
+
+
+def say_rows_by_name(rows: list[RowNaming], console: Console) -> None:
+    """Name the rows of company files that have the person's name: only their owner can take it out."""
+    for row in rows[:ROWS_SHOWN]:
+        console.print(
+            harmless(
+                f"{row.input_file}, row {row.source_row} ({row.column}): has the name. The file is yours to change."
+            )
+        )
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"... and {plural(len(rows) - ROWS_SHOWN, 'more cell')} with the name.")
 
 
 def _by_label(followed: Followed) -> dict[str, list[Entry]]:

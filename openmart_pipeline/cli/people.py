@@ -15,6 +15,7 @@ from openmart_pipeline.cli.found import (
     choices,
     identifiers_of,
     included,
+    say_rows_by_name,
     show_doubts,
     show_found,
     who_is_meant,
@@ -156,6 +157,7 @@ def _show(done: Forgotten) -> None:
         console.print(f"Left alone, since somebody else is reached by it too: {kinds}.")
     if done.by_name:
         console.print(f"Left alone, since only the name is the same: {plural(done.by_name, 'entry', 'entries')}.")
+    say_rows_by_name(done.rows_by_name, console)
     for name in done.still_naming:
         console.print(
             harmless(

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
-from openmart_pipeline.cli.found import choices, identifiers_of, included, show_doubts, who_is_meant
+from openmart_pipeline.cli.found import choices, identifiers_of, included, say_rows_by_name, show_doubts, who_is_meant
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.enrichment.ledger import audit
@@ -106,6 +106,7 @@ def _remark(settings: Settings, found: Holdings) -> None:
     if not found:
         say("Nothing is held on this person." + (" They are on the suppression list." if found.suppressed else ""))
     say(where)
+    say_rows_by_name(found.rows_by_name, remarks())
     if found.unreadable:
         say(harmless(f"Not searched, since it is no file that can be read: {', '.join(found.unreadable)}."))
     basis = _basis(settings)

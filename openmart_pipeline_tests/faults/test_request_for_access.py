@@ -27,7 +27,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory, _server: SimulatorProc
     data_dir = tmp_path_factory.mktemp("data")
     mentioned = {**person("Al Fox", "al@held7.com"), "assistant": "Jane.Doe@private.org"}
     with holding(data_dir, _server, {**HOSTILE, "held7.com": [mentioned]}) as (work, _):
-        company_file(data_dir, "named.csv", ["held0.com,see j.doe@held6.com"], header="Website,Notes")
+        rows = ["held0.com,see j.doe@held6.com", "held2.com,Owner: DOE Jané", "held7.com,Jane Doe"]
+        company_file(data_dir, "named.csv", rows, header="Website,Notes")
         planned(work, "named.csv")
     return {"OPENMART_BASE_URL": _server.url, "OPENMART_API_KEY": API_KEY, "OPENMART_DATA_DIR": str(data_dir)}
 
@@ -60,6 +61,8 @@ def test_the_answer_holds_everything_with_source_and_dates_and_says_what_was_sea
     )
     assert searched["by"] == {**held["reached_by"], "name": []}
     assert "Searched in" in done.stderr
+    assert "named.csv, row 3 (other): has the name." in done.stderr
+    assert "row 4" not in done.stderr, "another company's Jane Doe"
     assert "OPENMART_RETENTION" in done.stderr
 
 

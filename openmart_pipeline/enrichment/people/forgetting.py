@@ -14,7 +14,7 @@ from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.enrichment.ledger import erasure
 from openmart_pipeline.enrichment.ledger.erasure import HeldAnswer
 from openmart_pipeline.enrichment.people import company_files, erasing, holdings
-from openmart_pipeline.enrichment.people.holdings import Holdings
+from openmart_pipeline.enrichment.people.holdings import Holdings, RowNaming
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text
 from openmart_pipeline.enrichment.people.names import words_of
 from openmart_pipeline.enrichment.steps import Workplace
@@ -38,6 +38,7 @@ class Forgotten:
     by_name: int  # entries of the same name at the same company that nothing else leads to: left alone
     files_loaded_anew: list[str] = field(default_factory=list)
     copies_removed: int = 0
+    rows_by_name: list[RowNaming] = field(default_factory=list)  # of the user's files, with the name and nothing else
     still_naming: list[str] = field(default_factory=list)  # the user's own files: for the user to mend
     not_loaded: list[str] = field(default_factory=list)  # sentences
 
@@ -138,6 +139,7 @@ def forget(
             new_entries=new,
             kinds=_by_kind(held.identifiers),
             told_vendor=told,
+            doubts_left=held.doubts,
         )
     on_step("suppressed")
     listed = work.suppressions.current()
@@ -159,6 +161,7 @@ def forget(
         by_name=len(held.followed.by_name),
         files_loaded_anew=finished.loaded,
         copies_removed=removed,
+        rows_by_name=held.rows_by_name,
         still_naming=held.input_files,
         not_loaded=finished.not_loaded,
     )

@@ -14,6 +14,7 @@ from openmart_pipeline.enrichment.people.company_files import search
 from openmart_pipeline.enrichment.people.entries import Entries, Entry, Searched, contact_rows, identifiers_of_row
 from openmart_pipeline.enrichment.people.following import Followed, follow
 from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifiers_in_text, name_at
+from openmart_pipeline.enrichment.people.names import words_of
 from openmart_pipeline.enrichment.people.needles import Needles, words_and_digits
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
@@ -37,6 +38,7 @@ class Holdings:
     mentions: list[HeldAnswer] = field(default_factory=list)  # about others, and their text names the person
     contacts: list[dict[str, Any]] = field(default_factory=list)
     rows: list[RowNaming] = field(default_factory=list)
+    rows_by_name: list[RowNaming] = field(default_factory=list)  # about the person's companies, with their name
     input_files: list[str] = field(default_factory=list)  # in the input folder, which is the user's
     stored_copies: list[str] = field(default_factory=list)  # hashes, newest and earlier versions
     suppressed: list[Kind] = field(default_factory=list)  # which of the identifiers are on the list
@@ -118,6 +120,7 @@ def find(
     found.suppressed = sorted({identifier.kind for identifier in mine if listed.has(identifier)})
     found.contacts = [row for row in contact_rows(work, mine) if not mine.isdisjoint(_all_of(row))]
     found.rows = list(_rows_naming(work, mine))
+    found.rows_by_name = list(_rows_by_name(work, followed))
     inputs = search(work.data.input, work.data.listed(), mine.__contains__)
     copies = search(work.data.files, sorted(work.data.files.glob("*")), mine.__contains__)
     found.input_files, found.stored_copies = inputs.naming, copies.naming
@@ -158,6 +161,28 @@ SELECT input_file, source_row, cells.column, cells.text FROM (
    OR regexp_matches(cells.text, '(?i)linkedin\\.com\\S*%')
 ORDER BY input_file, source_row
 """
+
+
+_CELLS_OF_COMPANIES = """
+SELECT input_file, source_row, cells.column, cells.text FROM (
+    SELECT input_file, source_row, unnest([
+        {'column': 'company_name', 'text': company_name}, {'column': 'website', 'text': website},
+        {'column': 'tracking_id', 'text': tracking_id}, {'column': 'other', 'text': other}]) AS cells
+    FROM companies WHERE list_contains($companies::VARCHAR[], domain)
+) WHERE len(list_filter($words::VARCHAR[], lambda word: contains(strip_accents(lower(cells.text)), word))) > 0
+ORDER BY input_file, source_row
+"""
+
+
+def _rows_by_name(work: Workplace, followed: Followed) -> Iterator[RowNaming]:
+    """Yield the cells of rows about the person's companies that have the person's whole name and no identifier."""
+    names = [words for words in map(words_of, followed.names) if len(words) > 1]
+    companies = sorted({company for entry in followed.entries.values() for company in entry.companies})
+    wanted = {"companies": companies, "words": sorted({max(words, key=len) for words in names})}
+    for input_file, source_row, column, text in work.warehouse.query(_CELLS_OF_COMPANIES, wanted) if names else ():
+        has_identifier = any(identifier in followed.identifiers for identifier, _ in identifiers_in_text(text))
+        if not has_identifier and any(words <= words_of(text) for words in names):
+            yield RowNaming(input_file=input_file, source_row=source_row, column=column)
 
 
 _MAY_HOLD = """
