@@ -88,6 +88,11 @@ def _some_of(unread: list[str], limit: int, *, look: int) -> list[str]:
     return (unread[start:] + unread[:start])[:limit]
 
 
+def _begins_like_ours(reading: _Reading, tracking_id: str) -> bool:
+    """Whether an id begins as those of the batch do; a batch keeps its prefix also where the ledger got another."""
+    return tracking_id.startswith(tuple({f"{own.rpartition('-')[0]}-" for own in reading.expected.tracking_ids}))
+
+
 class Collector:
     """One collecting run over some files, or over all of them."""
 
@@ -275,10 +280,13 @@ class Collector:
         reading.seen.add(tracking_id)
         return self._ended(result, tracking_id)
 
+    def _may_be_ours(self, reading: _Reading, result: UnmatchedResult) -> bool:
+        """Whether what a result carries does not tell it from one of this batch: nothing, or an id of ours, changed."""
+        return result.tracking_id is None or _begins_like_ours(reading, result.tracking_id)
+
     def _is_of_another_batch(self, reading: _Reading, tracking_id: str) -> bool:
         """Whether the ledger gave the id to another batch. One of this batch that came back changed is none."""
-        prefixes = {own.rpartition("-")[0] for own in reading.expected.tracking_ids}
-        return self._ledger.is_own(tracking_id) and tracking_id.rpartition("-")[0] not in prefixes
+        return self._ledger.is_own(tracking_id) and not _begins_like_ours(reading, tracking_id)
 
     def _ended(self, result: TaskResult, tracking_id: str) -> Ended:
         found = understood(result)
@@ -345,7 +353,7 @@ class Collector:
         """Mark the adopted batches whose first answers name somebody else's tasks."""
         foreign = []
         for reading, answer in group:
-            is_stranger = isinstance(answer, UnmatchedResult) and answer.tracking_id is not None
+            is_stranger = isinstance(answer, UnmatchedResult) and not self._may_be_ours(reading, answer)
             if (
                 is_stranger
                 and not reading.disowned
@@ -366,8 +374,10 @@ class Collector:
         """Settle a batch whose every task has ended; else say why not, and look again later."""
         batch = reading.batch
         is_read = not reading.unfinished and not reading.left_unread and len(reading.listed) >= batch.tasks
-        is_final = not unmatched.is_any_to_read_again(self._ledger, batch)
-        if is_final and (is_read or batch.state is BatchState.STUCK):
+        is_stuck = batch.state is BatchState.STUCK
+        # One that the server no longer lists can't be read again; nor is a stuck batch kept waiting for it.
+        is_final = is_stuck or not unmatched.to_read_again(self._ledger, batch) & set(reading.listed)
+        if is_final and (is_read or is_stuck):
             self._count(self._match(reading, is_complete=is_read))
             if is_read:
                 self._count([TaskState.UNMATCHED] * collecting.unmatch(self._ledger, batch))

@@ -14,6 +14,7 @@ from openmart_pipeline.enrichment.ledger import adoption, loads, schema, standin
 from openmart_pipeline.enrichment.ledger.moves import MoveRefused
 from openmart_pipeline.enrichment.ledger.plans import Plan
 from openmart_pipeline.enrichment.ledger.unmatched import HeldResult
+from openmart_pipeline.enrichment.poll import Patience
 from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff, ask, desk_at
 from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
 from openmart_pipeline_tests.money import at_work, company_file, planned
@@ -159,6 +160,20 @@ def test_results_in_doubt_are_kept_counted_and_given_to_their_tasks_by_a_person(
     assert desk.batch(1).settled_credits == charged["credits"]
 
 
+def test_a_task_that_never_ends_keeps_no_other_result_from_its_question(desk: Desk, shop: Shop) -> None:
+    """The batch is stuck: addresses still tell, and for the rest a person may decide."""
+    domains = companies("beside-stuck", 4, can_be_told=True)
+    shop.fails(task_processing_forever=f"domain:{domains[0]}")
+    bought(desk, domains)
+    shop.fails(task_tracking_null=f"domain:{domains[1]}", task_tracking_absent=f"domain:{domains[2]}")
+    for _ in range(LOOKS + 1):
+        desk.look(patience=Patience(stuck_after=dt.timedelta(0), stuck_polls=1))
+        desk.clock.move(hours=25)
+    assert desk.states() == ["stuck"]
+    assert set(evidence(desk)) == {domains[1], domains[2]}
+    assert desk.tasks()["stuck"] == 1
+
+
 def test_of_two_results_with_one_tracking_id_none_is_guessed(desk: Desk, shop: Shop) -> None:
     """Which of the two is the task's is not said: the one that came second is not put where there is room."""
     domains = companies("doubled", 4, can_be_told=False)
@@ -207,7 +222,7 @@ def test_a_person_sees_unmatched_results_in_the_tables_and_gives_them_to_their_q
     assert result.vendor_task_id in listed
     assert f"({tracking_id})" in listed
     assert typed("unmatched", "assign", "1", "nonsense", tracking_id, "--why", "x").startswith("2 ")
-    assert f"0 {tracking_id} is found" in typed(
+    assert f"{tracking_id} is found" in typed(
         "unmatched", "assign", "1", result.vendor_task_id, tracking_id, "--why", "ticket 7"
     )
     with at_work(tmp_path, shop.url) as (work, _):
@@ -295,6 +310,16 @@ def test_a_wrong_adoption_that_answered_is_taken_back_and_the_tables_are_loaded_
     assert evidence(desk) == {}
     with pytest.raises(MoveRefused, match="the id is right"):
         adoption.revoke(desk.ledger, 1, who="Ada", why="a slip")
+
+
+def test_a_changed_tracking_id_of_ours_does_not_make_the_right_id_somebody_elses(desk: Desk, shop: Shop) -> None:
+    """F45."""
+    ours = lost(desk, shop, companies("ours-changed", 3, can_be_told=True))
+    shop.fails(task_tracking_changed="always")
+    adopt(desk, ours)
+    collect(desk)
+    assert desk.states() == ["collected"]
+    assert desk.tasks() == {"found": 3}
 
 
 def test_an_id_that_the_server_gave_is_not_taken_back(desk: Desk, shop: Shop) -> None:

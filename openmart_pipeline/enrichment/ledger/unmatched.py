@@ -27,6 +27,8 @@ CHANGED_ID = "it carries a tracking id that was never sent"
 REVOKED = "it was read under a batch id that a person took back"
 MATCH = "match"  # the history's word for a result that a rule gave to its task ...
 ASSIGN = "assign"  # ... and for one that a person gave
+# Tasks that a result may be given to: without an answer, and sent.
+ASSIGNABLE = (*OPEN, TaskState.UNMATCHED, TaskState.EXPIRED, TaskState.RELEASED)
 _READ_ONCE = (FOREIGN, SECOND)  # what these carry is readable: reading again brings nothing new
 
 
@@ -83,7 +85,7 @@ class SentTask:
     @property
     def is_without_answer(self) -> bool:
         """Whether a result may still be assigned to it."""
-        return self.state in OPEN or self.state is TaskState.UNMATCHED
+        return self.state in ASSIGNABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +144,11 @@ def _of_batch(batch: Batch) -> sa.ColumnElement[bool]:
     )
 
 
-def is_any_to_read_again(ledger: Ledger, batch: Batch) -> bool:
-    """Whether a result of the batch was not read often enough to say that its tracking id is lost."""
+def to_read_again(ledger: Ledger, batch: Batch) -> set[str]:
+    """Return the results of the batch that were not read often enough to say that their tracking id is lost."""
     query = sa.select(unmatched_results.c.vendor_task_id).where(_of_batch(batch), unmatched_results.c.reads < READS)
     with ledger.read() as connection:
-        return connection.execute(query.limit(1)).first() is not None
+        return set(connection.execute(query).scalars())
 
 
 def paid(connection: sa.Connection, batch: Batch) -> tuple[int, int]:
@@ -263,7 +265,7 @@ def assign_by_person(
     """
     with ledger.write() as connection:
         batch = moves.find(connection, batch_no)
-        if batch.state not in (*ASKABLE, BatchState.COLLECTED):
+        if batch.state not in (*ASKABLE, BatchState.COLLECTED, BatchState.EXPIRED, BatchState.RELEASED):
             raise MoveRefused(
                 f"Batch {batch_no} is {batch.state}: results are assigned once it has an id. Nothing was changed."
             )
@@ -294,7 +296,7 @@ def _assign(
     )
     if task is None:
         raise MoveRefused(f"Batch {batch.batch_no} has no task {one.tracking_id}. Nothing was changed.")
-    if task["state"] not in (*OPEN, TaskState.UNMATCHED):
+    if task["state"] not in ASSIGNABLE:
         raise MoveRefused(f"The task {one.tracking_id} is {task['state']} already. Nothing was changed.")
     access = Access(task["info_access"])
     seq = ledger.record(
