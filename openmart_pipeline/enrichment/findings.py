@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from openmart_pipeline.enrichment.inventory import look, missing, unreadable
 from openmart_pipeline.enrichment.ledger import moves, review, sending, unmatched
 from openmart_pipeline.enrichment.ledger.history import Happened, decisions
+from openmart_pipeline.enrichment.ledger.selection import widths_to_refresh
 from openmart_pipeline.enrichment.ledger.states import BatchState
+from openmart_pipeline.enrichment.plan import worst_case
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline.enrichment.words import plural
 
@@ -206,13 +208,18 @@ def contacts_past_lifetime(work: Workplace) -> Finding:
     """Find contacts whose answer is older than a found answer counts."""
     files = files_past_lifetime(work)
     count = sum(files.values())
+    due = widths_to_refresh(work.ledger, work.lifetimes) if count else {}
+    questions, most = sum(due.values()), worst_case(due, work.prices)
+    at_most = "an unknown number of" if most is None else f"at most {most:,.0f}"
     return Finding(
         count=count,
         says=f"Older than {work.lifetimes.found.days} days (OPENMART_FOUND_LIFETIME_DAYS): {plural(count, 'contact')} "
         f"of {plural(len(files), 'file')}.",
         sample=tuple(f"{file}: {plural(old, 'contact')}" for file, old in list(files.items())[:SAMPLE]),
         advice="To ask again, which is paid again: plan the file with reask: stale and look at the quote, or switch "
-        "on refresh_stale_contacts_monthly.",
+        f"on refresh_stale_contacts_monthly. It would ask {plural(questions, 'question')} again, for {at_most} credits "
+        "(estimated), within OPENMART_CREDITS_PER_RUN for each file and OPENMART_CREDITS_PER_DAY.",
+        numbers={"questions_to_refresh": float(questions), "estimated_credits_of_a_refresh": most or 0.0},
     )
 
 

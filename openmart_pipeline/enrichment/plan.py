@@ -137,7 +137,7 @@ def quoted(
     to_buy = widths.get(Standing.TO_BUY, {})
     tasks = sum(to_buy.values())
     batches = math.ceil(tasks / BATCH_LIMIT)
-    worst = _worst_case(to_buy, prices)
+    worst = worst_case(to_buy, prices)
     expected = None
     if rates is not None:
         contacts = {
@@ -167,13 +167,13 @@ def quoted(
         batches=batches,
         worst_case_credits=worst,
         expected_credits=expected,
-        credits_not_spent=_worst_case(owned, prices),
+        credits_not_spent=worst_case(owned, prices),
         worst_case_usd=prices.usd(worst),
         expected_usd=prices.usd(expected),
         seconds=seconds,
         prices=prices.source,
         other_places=elsewhere.companies,
-        other_places_credits=_worst_case(elsewhere.widths, prices),
+        other_places_credits=worst_case(elsewhere.widths, prices),
         other_places_setting=setting,
         other_places_reused=reused,
     )
@@ -188,7 +188,8 @@ def _reusing(elsewhere: OtherPlaces) -> tuple[str | None, int]:
     return None, 0
 
 
-def _worst_case(widths: Mapping[tuple[int, int], int], prices: PriceTable) -> float | None:
+def worst_case(widths: Mapping[tuple[int, int], int], prices: PriceTable) -> float | None:
+    """Return what so many questions of each (max_k, info_access bits) cost at most; None where a price is unknown."""
     total = 0.0
     for (max_k, bits), count in widths.items():
         each = prices.worst_case(max_k, Access(bits))

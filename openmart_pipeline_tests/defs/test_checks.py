@@ -206,6 +206,8 @@ def test_contacts_past_their_lifetime_are_counted_and_nothing_is_asked_again(com
     check = complete.check_now("contacts_within_their_lifetime")
     assert not check.passed
     assert "reask: stale" in check.description
+    questions = int(check.metadata["openmart/questions_to_refresh"].value)
+    assert f"It would ask {questions} questions again, for at most {33 * questions:,} credits" in check.description
     assert complete.simulator.account()["tasks"] == 6
 
 

@@ -6,6 +6,7 @@ The rule of what is owed is in `owed`; here is what an approval leaves of it.
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -92,11 +93,26 @@ def plans_to_refresh(ledger: Ledger, lifetimes: Lifetimes) -> dict[str, str]:
     """Return the current plans a refresh would buy from, the oldest answer first: partition key -> plan id."""
     oldest = sa.func.min(newest_of_question(tasks.c.ended_at, *ANSWERED))
     query = (
-        sa.select(partitions.c.partition_key, partitions.c.current_plan_id)
-        .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
-        .where(partitions.c.state != FileState.RETIRED, select_now(ledger, Scope.STALE, lifetimes).holds())
+        _due(ledger, lifetimes)
+        .with_only_columns(partitions.c.partition_key, partitions.c.current_plan_id)
         .group_by(partitions.c.partition_key)
         .order_by(oldest, partitions.c.partition_key)
     )
     with ledger.read() as connection:
         return {row.partition_key: row.current_plan_id for row in connection.execute(query)}
+
+
+def widths_to_refresh(ledger: Ledger, lifetimes: Lifetimes) -> dict[tuple[int, int], int]:
+    """Return how many questions a refresh of all files would ask again: (max_k, info_access bits) -> questions."""
+    how = asks.c.max_k, asks.c.info_access
+    query = _due(ledger, lifetimes).with_only_columns(*how, sa.func.count(asks.c.question_id.distinct())).group_by(*how)
+    with ledger.read() as connection:
+        return {(max_k, bits): count for max_k, bits, count in connection.execute(query)}
+
+
+def _due(ledger: Ledger, lifetimes: Lifetimes) -> sa.Select[Any]:
+    return (
+        sa.select(asks)
+        .select_from(asks.join(partitions, partitions.c.current_plan_id == asks.c.plan_id))
+        .where(partitions.c.state != FileState.RETIRED, select_now(ledger, Scope.STALE, lifetimes).holds())
+    )
