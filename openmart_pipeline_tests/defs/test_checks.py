@@ -5,7 +5,7 @@ import pytest
 
 from openmart_pipeline.defs.checks import PROMISES
 from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, loads, moves
+from openmart_pipeline.enrichment.ledger import collecting, loads, moves, schema
 from openmart_pipeline_tests.defs.world import World, failure, shown
 from openmart_pipeline_tests.money import assert_accounts_agree
 
@@ -235,7 +235,7 @@ def test_what_waits_is_told_while_it_is_attended_and_turns_yellow_when_nobody_is
     world.buy("accounts.csv")
     attended = world.check_now("nothing_waits_unattended")
     with sqlite3.connect(world.folder / "data" / "ledger.sqlite") as ledger:
-        ledger.execute("UPDATE batches SET next_poll_at = datetime(next_poll_at, '-4 hours')")
+        ledger.execute("UPDATE batches SET next_poll_at = strftime('%Y-%m-%d %H:%M:%f000', next_poll_at, '-4 hours')")
     alone = world.check_now("nothing_waits_unattended")
 
     assert (attended.passed, alone.passed) == (True, False)
@@ -251,7 +251,8 @@ def test_what_was_loaded_hours_ago_and_is_not_published_is_named(complete):
     assert complete.check_now("nothing_waits_unattended").passed
     with sqlite3.connect(complete.folder / "data" / "ledger.sqlite") as ledger:
         ledger.execute("DROP TRIGGER events_refuse_UPDATE")
-        ledger.execute("UPDATE events SET at = datetime(at, '-4 hours')")
+        ledger.execute("UPDATE events SET at = strftime('%Y-%m-%d %H:%M:%f000', at, '-4 hours')")
+        ledger.execute(next(trigger for trigger in schema.APPEND_ONLY if "UPDATE" in trigger))
 
     red = complete.check_now("nothing_waits_unattended")
 

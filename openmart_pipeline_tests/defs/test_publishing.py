@@ -106,7 +106,9 @@ def test_what_others_do_not_publish_for_minutes_the_sensor_does(planned, work):
     assert not is_left_undone(planned.instance, work)
     with sqlite3.connect(work.ledger.path) as ledger:
         ledger.execute("DROP TRIGGER events_refuse_UPDATE")
-        ledger.execute("UPDATE events SET at = datetime(at, ?)", [f"-{2 * PUBLISH_EVERY_S + 1} seconds"])
+        ledger.execute(
+            "UPDATE events SET at = strftime('%Y-%m-%d %H:%M:%f000', at, ?)", [f"-{2 * PUBLISH_EVERY_S + 1} seconds"]
+        )
     assert is_left_undone(planned.instance, work)
     run_of(planned, PUBLISH)
     assert not is_left_undone(planned.instance, work), "one such run is enough"

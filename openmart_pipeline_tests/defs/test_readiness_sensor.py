@@ -1,4 +1,5 @@
 import datetime as dt
+import json
 import sqlite3
 
 import dagster as dg
@@ -105,7 +106,15 @@ def test_a_file_that_somebody_is_collecting_is_left_to_them(bought):
         assert _requested(bought) == []
 
 
+def _never_heard(world: World) -> None:
+    """As if no answer had come to any submit: the journal knows of no id."""
+    journal = world.folder / "data" / "submissions.jsonl"
+    sent = [line for line in journal.read_text().splitlines() if json.loads(line)["event"] == "sending"]
+    journal.write_text("\n".join(sent) + "\n")
+
+
 def test_a_batch_whose_sender_died_is_named_and_the_check_turns_red_once(bought):
+    _never_heard(bought)
     with sqlite3.connect(bought.folder / "data" / "ledger.sqlite") as ledger:
         ledger.execute("UPDATE batches SET state = 'sending', owner_id = 'gone', vendor_batch_id = NULL")
 
@@ -116,6 +125,7 @@ def test_a_batch_whose_sender_died_is_named_and_the_check_turns_red_once(bought)
 
 
 def test_a_check_turns_green_when_the_command_line_settled_it(bought):
+    _never_heard(bought)
     with sqlite3.connect(bought.folder / "data" / "ledger.sqlite") as ledger:
         ledger.execute("UPDATE batches SET state = 'unknown'")
     _tick(bought)
