@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.enrichment.disks import doubt_about
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused, NoLedger
@@ -44,7 +45,10 @@ def published(environment: Mapping[str, str]) -> Path:
 
 def say_folder(settings: Settings) -> None:
     """Say which folder is used, on stderr: another folder is another ledger."""
-    world = ", the simulated world" if settings.is_simulated else ""
+    world = ""
+    if settings.is_simulated:  # where a purchase costs money, a disk that may vanish is refused instead
+        doubt = doubt_about(settings.data_dir)
+        world = ", the simulated world" + (f", on {doubt}" if doubt else "")
     remarks().print(harmless(f"Data folder: {settings.data_dir}{world}."))
 
 

@@ -230,6 +230,8 @@ def test_check_says_what_would_hold_a_purchase_at_a_real_api(
     assert "PROBLEM  ledger" in (shown := terminal("check", **real, **folder).output), shown
     assert "tmpfs, which goes when the machine stops" in shown
     assert "tmpfs" not in terminal("check", **real, **folder, OPENMART_LEDGER_DISK_LASTS="yes").output
+    simulated = terminal("status", OPENMART_SIMULATOR_URL="http://127.0.0.1:9", **folder).stderr
+    assert simulated.startswith(f"Data folder: {vanishing}/data/simulated, the simulated world, on tmpfs, which goes")
     lives = terminal("ledger", "lives", "--why", "a new machine", **{**real, **folder, "OPENMART_API_KEY": "a-key"})
     assert (lives.exit_code, "may buy" in lives.output) == (0, True)
     assert (tmp_path / "state" / "openmart_pipeline" / "ledgers.json").exists()
