@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,9 +30,11 @@ from anyio._backends import _asyncio  # noqa: F401
 from openmart_pipeline import cli, wiring
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.enrichment import steps
+from openmart_pipeline.enrichment.freezes import Surroundings
 from openmart_pipeline.enrichment.intake.domains import plain_suffixes, suffix_set
 from openmart_pipeline.enrichment.journal import SubmissionJournal
 from openmart_pipeline.enrichment.submit import Terms
+from openmart_pipeline.settings import Settings
 
 PRELOADED = ("run", "quote", "collect", "status", "unknown", "ledger", "rebuild")
 SUBMIT_TIMEOUT_S = 2.0  # the product waits for minutes; a batch can be released when this has passed
@@ -158,6 +160,16 @@ def _die_in_the_journal(kill_at: tuple[str, int]) -> None:
     setattr(SubmissionJournal, kind, write_and_die)
 
 
+def _take_the_server_for_the_real_api() -> None:
+    """Let what is held at the real API only be held here too: copies, second ledgers, old copies of both files."""
+    known = wiring.surroundings
+
+    def real(settings: Settings) -> Surroundings:
+        return replace(known(settings), is_real=True, disk_lasts=True)
+
+    vars(wiring)["surroundings"] = real
+
+
 def _command(order: Mapping[str, Any]) -> int:
     """Do in this process what the command line would do; return the exit code."""
     os.environ.clear()
@@ -172,6 +184,7 @@ def _command(order: Mapping[str, Any]) -> int:
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     vars(wiring)["OpenmartClient"] = functools.partial(OpenmartClient, **HASTE)
     vars(steps)["Terms"] = functools.partial(Terms, submit_timeout_s=SUBMIT_TIMEOUT_S)
+    _take_the_server_for_the_real_api()
     if order["kill_at"] is not None:
         _die_in_the_journal(order["kill_at"])
     try:
