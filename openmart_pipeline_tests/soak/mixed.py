@@ -25,10 +25,10 @@ TITLES = ("Owner", "Head of Marketing")  # a person approves these
 NEVER = "Janitor {}"  # planned by a colleague, and approved by nobody
 AT_ONCE = 3  # commands
 STORM = 0.25  # of the requests of each kind fail while there is one
-NAMELESS = {  # of the answers, for good: the same answer each time it is read
-    "task_tracking_null": "probability:0.02",
-    "task_tracking_absent": "probability:0.01",
-    "task_tracking_changed": "probability:0.01",
+NAMELESS = {  # of the answers, for good: such a batch is looked at again for a while
+    "task_tracking_null": "probability:0.005",
+    "task_tracking_absent": "probability:0.002",
+    "task_tracking_changed": "probability:0.002",
 }
 WORLD_S = 14.0
 LIVE = 0.25  # of the restores

@@ -65,7 +65,6 @@ def world(tmp_path: Path, command_line: CommandLine) -> Iterator[MixedWorld]:
 
 def test_who_does_what_the_refusals_say_pays_once_and_loses_nothing(world: MixedWorld) -> None:
     person = Follower(world, random.Random(1))
-    world.simulator.behave(faults={"task_tracking_null": "probability:0.1", "ids_reshuffled": "always"})
     world.buy("Owner", "file-0.csv", kill_at=("outcome", 1))  # its id is in the journal, and not in the ledger
     world.wait()
     world.back_up()
