@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from openmart_pipeline.api.addresses import checked_base_url, is_loopback
 from openmart_pipeline.enrichment.ledger.plans import Lifetimes
@@ -23,6 +23,7 @@ from openmart_pipeline.home import HomeUnknown, data_folder, home_folder, regist
 SQLITE = "sqlite:///"
 SIMULATED_KEY = "simulated"  # the simulator takes any key
 SIMULATED = "simulated"  # the API identity of every loopback server, and its folder below the data folder
+LEAST_KEY = 8  # characters; something shorter may be part of an address by chance
 UNKNOWN_PRICE = "unknown"
 MOST_CREDITS = 10**12  # more is a slip of the keyboard
 LEAST_PRICE = {CREDITS: 0.01, USD: 0.0001}  # the cheapest look-up that anybody names costs 0.3 credits
@@ -197,6 +198,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     else:
         address = read.text("OPENMART_BASE_URL") or "https://api.openmart.ai"
         base_url = read.checked("OPENMART_BASE_URL", address, checked_base_url)
+        key = read.text("OPENMART_API_KEY") or ""
+        if len(key) >= LEAST_KEY and key in unquote(base_url):
+            raise SettingsRefused(
+                "OPENMART_BASE_URL holds the key, and addresses are shown and logged. Take it out of the address: it "
+                "belongs into OPENMART_API_KEY alone. Nothing was sent."
+            )
     requests_per_s = read.number("OPENMART_REQUESTS_PER_S", None, least=0.01, most=10_000)
     return Settings(
         home=home,

@@ -21,6 +21,7 @@ from openmart_pipeline.enrichment.ledger.store import Ledger, NoLedger
 from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList
 from openmart_pipeline.enrichment.owners import Owner
 from openmart_pipeline.enrichment.prices import Budget
+from openmart_pipeline.enrichment.private_files import close_to_others, make_folder, private_umask
 from openmart_pipeline.enrichment.steps import Buyer, Workplace
 from openmart_pipeline.enrichment.warehouse import Warehouse
 from openmart_pipeline.settings import SIMULATED, Settings, SettingsRefused
@@ -46,42 +47,47 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
     # Arrow's own pool keeps what it was lent: a fifth of a run's memory.
     pa.set_memory_pool(pa.system_memory_pool())
     data = DataFolder(settings.data_dir, private=(settings.home / ".env", settings.ledger_path))
-    if makes:
-        data.input.mkdir(parents=True, exist_ok=True)
-    owner = Owner(data.owners)
-    try:
-        ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
+    with private_umask():
+        if makes:
+            make_folder(data.input)
+        close_to_others(
+            folders=(data.files, data.owners, data.dagster_home),
+            files=(settings.ledger_path, data.journal, data.suppression_key, data.warehouse),
+        )
+        owner = Owner(data.owners)
         try:
-            yield Workplace(
-                data=data,
-                ledger=ledger,
-                journal=SubmissionJournal(data.journal, ledger),
-                surroundings=surroundings(settings),
-                suppressions=SuppressionList(ledger, data.suppression_key),
-                warehouse=Warehouse(data.warehouse, data.published),
-                prices=settings.prices,
-                lifetimes=settings.lifetimes,
-                patience=settings.patience,
-                budget=Budget(
-                    approved=0.0,
-                    per_run=settings.credits_per_run,
-                    per_day=settings.credits_per_day,
-                    in_total=settings.credits_total,
-                ),
-                balance_floor=settings.balance_floor,
-                hit_rate_floor=settings.hit_rate_floor,
-                verified_rate_floor=settings.verified_rate_floor,
-                requests_per_s=settings.requests_per_s,
-                submit_concurrency=settings.submit_concurrency,
-                read_connections=settings.read_connections,
-                api_host=urlsplit(settings.base_url).netloc,
-                key_hash=settings.key_hash,
-                shared_platforms=settings.shared_platforms,
-            )
+            ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
+            try:
+                yield Workplace(
+                    data=data,
+                    ledger=ledger,
+                    journal=SubmissionJournal(data.journal, ledger),
+                    surroundings=surroundings(settings),
+                    suppressions=SuppressionList(ledger, data.suppression_key),
+                    warehouse=Warehouse(data.warehouse, data.published),
+                    prices=settings.prices,
+                    lifetimes=settings.lifetimes,
+                    patience=settings.patience,
+                    budget=Budget(
+                        approved=0.0,
+                        per_run=settings.credits_per_run,
+                        per_day=settings.credits_per_day,
+                        in_total=settings.credits_total,
+                    ),
+                    balance_floor=settings.balance_floor,
+                    hit_rate_floor=settings.hit_rate_floor,
+                    verified_rate_floor=settings.verified_rate_floor,
+                    requests_per_s=settings.requests_per_s,
+                    submit_concurrency=settings.submit_concurrency,
+                    read_connections=settings.read_connections,
+                    api_host=urlsplit(settings.base_url).netloc,
+                    key_hash=settings.key_hash,
+                    shared_platforms=settings.shared_platforms,
+                )
+            finally:
+                ledger.close()
         finally:
-            ledger.close()
-    finally:
-        owner.close()
+            owner.close()
 
 
 def surroundings(settings: Settings) -> Surroundings:

@@ -21,6 +21,7 @@ from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.enrichment import freezes, recovery
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger.store import NoLedger
+from openmart_pipeline.enrichment.private_files import written_by_others
 from openmart_pipeline.enrichment.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
 from openmart_pipeline.settings import Settings, SettingsRefused, read_settings
 from openmart_pipeline.wiring import make_client
@@ -47,6 +48,9 @@ def _findings(environment: Mapping[str, str]) -> Iterator[Finding]:
     settings = read_settings(environment)
     world = "simulated" if settings.is_simulated else settings.api_identity
     yield "settings", True, f"{world} at {settings.base_url}; data in {settings.data_dir}"
+    dotenv = settings.home / ".env"
+    if (others := written_by_others(dotenv)) is not None:
+        yield ".env", False, f"{others}: they could choose your limits and your server. Mend it: chmod 600 {dotenv}"
     yield _ledger(environment, settings)
     data = DataFolder(settings.data_dir)
     for folder in (data.input, data.path):

@@ -23,6 +23,7 @@ from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
 from openmart_pipeline.cli.ui_processes import DagsterProcesses
 from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
+from openmart_pipeline.enrichment.private_files import make_folder, private_umask
 from openmart_pipeline.home import data_folder, home_folder
 from openmart_pipeline.settings import read_settings
 
@@ -44,13 +45,13 @@ def dev(environment: Mapping[str, str], *, port: int, simulator_port: int) -> No
     """
     with plain_sentences():
         _refuse_taken(port, "--port")
-        with _world(environment, simulator_port) as chosen:
+        with private_umask(), _world(environment, simulator_port) as chosen:
             settings = read_settings(chosen)
             try:
                 home = prepare_home(settings.data_dir / "dagster_home")
             except HomeUnprepared as error:
                 raise Refusal(str(error), Exit.STOPPED) from error
-            (settings.data_dir / "input").mkdir(parents=True, exist_ok=True)
+            make_folder(settings.data_dir / "input")
             world = f"simulated, by {settings.base_url}" if settings.is_simulated else f"real: {settings.base_url}"
             _say(f"The world is {world}. Files go into {settings.data_dir / 'input'}.")
             _say(f"Dagster's UI will be on http://localhost:{port} in about 10 s. Ctrl-C stops everything.")

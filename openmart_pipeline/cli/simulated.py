@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openmart_pipeline.cli.exits import Exit, Refusal
+from openmart_pipeline.enrichment.private_files import make_folder
 from openmart_pipeline.home import HomeUnknown, data_folder
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -45,7 +46,7 @@ def simulator(folder: Path, *options: str, port: int = 0) -> Iterator[str]:
         Refusal: it did not start; its own sentence.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     command = [sys.executable, "-m", "openmart_pipeline.api.simulator", "--port", str(port)]
     process = subprocess.Popen(  # noqa: S603  our own module, and no shell
         [*command, "--state", str(folder / "simulator.sqlite"), *options],
@@ -96,7 +97,7 @@ def bring_samples(folder: Path) -> None:
             "against a simulator (openmart-pipeline simulate)."
         )
     target = folder / "input"
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     for sample in samples:
         if not (target / sample.name).exists():
             shutil.copyfile(sample, target / sample.name)

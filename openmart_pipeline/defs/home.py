@@ -1,13 +1,14 @@
 """DAGSTER_HOME: a folder with our `dagster.yaml`, opened once before anybody else opens it.
 
 No definitions live here, and Dagster itself is imported only when it is needed: the command line starts fast.
-Imports nothing of the project.
 """
 
 import shutil
 from pathlib import Path
 
 import filelock
+
+from openmart_pipeline.enrichment.private_files import PRIVATE_FOLDER, close_to_others, make_folder
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 PREPARE_TIMEOUT_S = 120  # making the databases takes two seconds; importing Dagster on a busy machine, ten
@@ -32,7 +33,8 @@ def prepare_home(home: Path) -> Path:
     """
     home = home.resolve()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home, PRIVATE_FOLDER)
+        close_to_others(folders=[home], files=())  # Dagster's history names files and quotes sentences
         with filelock.FileLock(home / ".prepare.lock", timeout=PREPARE_TIMEOUT_S):
             if not (home / "dagster.yaml").exists():
                 aside = home / ".dagster.yaml"

@@ -46,7 +46,7 @@ class Browser:
         with connect(page, proxy=None, max_size=None) as debugger:
             debugger.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": asked}))
             answer = json.loads(debugger.recv(timeout=PATIENCE_S))
-        return answer["result"]["result"].get("value")
+        return answer.get("result", {}).get("result", {}).get("value")  # an error: the page is being loaded
 
 
 @contextmanager

@@ -188,7 +188,7 @@ def test_dev_is_a_simulated_world_that_no_page_can_spend_in_and_ctrl_c_waits_for
     assert process.returncode == 0
     assert said[-1].removeprefix(UNENDED_LINE) == "Stopped.\n"
     assert not (newcomer.folder / "elsewhere").exists()
-    assert "Warning" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
+    assert "UserWarning" not in "".join(said)  # nothing that a newcomer would have to be told to ignore
     assert processes_of(newcomer.folder) == []
     with newcomer.start("status") as status:
         shown, _ = status.communicate(timeout=DEMO_TIMEOUT_S)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from openmart_pipeline.enrichment.private_files import make_folder
 from openmart_pipeline.enrichment.warehouse.compacting import compact
 from openmart_pipeline.enrichment.warehouse.connection import PrivateFile, holds_deleted_rows, remove_side_files
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseUnwritable, in_words
@@ -99,7 +100,7 @@ def publish(
 
 
 def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None]) -> None:
-    published.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(published.parent)  # analysts may be other users
     copy = published.with_name(published.name + ".publishing")
     _discard(copy)  # of a killed attempt; read-only, so it can't be written over
     try:
