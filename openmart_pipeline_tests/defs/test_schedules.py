@@ -7,6 +7,7 @@ from openmart_pipeline.defs.schedules import (
     refresh_stale_contacts_monthly,
 )
 from openmart_pipeline_tests.defs.world import World, failure, shown
+from openmart_pipeline_tests.money import whole_run
 
 DOMAINS = [f"company-{number}.com" for number in range(4)]
 
@@ -71,10 +72,10 @@ def test_a_file_planned_again_after_the_schedule_looked_is_not_bought(world):
 def test_the_daily_purchase_leaves_a_refresh_alone_that_nobody_said_yes_to(world):
     world.environment.update({"OPENMART_CREDITS_PER_RUN": "1000", "OPENMART_FOUND_LIFETIME_DAYS": "0"})
     world.environment["OPENMART_EMPTY_LIFETIME_DAYS"] = "0"
-    world.planned(world.file("accounts.csv", *DOMAINS))
-    world.buy("accounts.csv")
-    world.collect("accounts.csv")
-    [quoted] = world.planned("accounts.csv", reask="stale")
+    key = world.file("accounts.csv", *DOMAINS)
+    with world.work() as work:
+        whole_run(work, world.resources["openmart"].buyer(work), key, loads=False)
+    [quoted] = world.planned(key, reask="stale")
 
     assert quoted.quote.to_buy == 4
     assert "nothing to buy" in _evaluated(buy_planned_contacts_daily, world)
