@@ -17,7 +17,13 @@ from openmart_pipeline.enrichment.ledger.store import Ledger
 from openmart_pipeline.enrichment.words import plural
 
 # What an act is called, where the ledger's own word says little to who reads it.
-KINDS = {DISOWN.name: "revoke", "hold": "freeze", "lift_hold": "unfreeze", "bring_back": "unretire"}
+KINDS = {
+    DISOWN.name: "revoke",
+    "hold": "freeze",
+    "lift_hold": "unfreeze",
+    "lives": "unfreeze",
+    "bring_back": "unretire",
+}
 # Numbers that are shown, and what they count. What is not named here is not shown: a text could be anything.
 _COUNTED = {
     "answers": ("answer", "answers"),
