@@ -270,6 +270,31 @@ def test_a_journal_that_is_removed_while_buying_ends_the_run_before_the_next_pos
         desk.buy(plan)
 
 
+def test_the_commands_named_in_the_refusals_are_the_way_out(terminal: Terminal) -> None:
+    """What a person at a shell does, who follows each sentence."""
+    first = terminal.companies("a.csv", 2)
+    assert terminal("quote", first).exit_code == 0
+    with desk_at(terminal.data) as desk:
+        recovery.back_up(desk.ledger, terminal.folder / "copy.sqlite")
+    assert terminal("run", first, "--yes").exit_code == 0
+    put_back(terminal.folder / "copy.sqlite", terminal.data)
+    for words in (("run", first, "--yes"), ("ledger", "verify"), ("check",)):
+        shown = terminal(*words)
+        assert (shown.exit_code, "openmart-pipeline ledger reconcile" in shown.output) == (6, True), shown.output
+    shown = terminal("ledger", "reconcile")
+    assert (shown.exit_code, "brought back: 1 submitted" in shown.output) == (0, True), shown.output
+    (terminal.data / "submissions.jsonl").unlink()
+    second = terminal.companies("b.csv", 1)
+    shown = terminal("run", second, "--yes")
+    assert (shown.exit_code, "it is missing, and had 2 lines" in shown.output) == (6, True), shown.output
+    shown = terminal("ledger", "reconcile")
+    assert (shown.exit_code, "ledger new-journal --why TEXT" in shown.output) == (6, True), shown.output
+    shown = terminal("ledger", "new-journal", "--why", "the folder was cleaned up")
+    assert (shown.exit_code, "A new journal has the 1 batch" in shown.output) == (0, True), shown.output
+    assert terminal("run", second, "--yes").exit_code == 0
+    assert terminal("ledger", "verify").exit_code == 0
+
+
 def test_a_batch_of_the_journal_whose_number_another_has_is_brought_back_under_a_new_one(tmp_path: Path) -> None:
     """A ledger was put back, and bought from without its journal; both purchases carry the same number."""
     with desk_at(tmp_path) as desk:
