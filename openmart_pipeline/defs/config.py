@@ -68,7 +68,8 @@ class Approval(dg.Config):
     credit_limit: float = Field(
         description="Most estimated credits to spend: the number at the end of the quote, in the newest "
         "materialization of enrichment_plan. A smaller number buys the first questions of the file; 0 is a dry run. "
-        "In a backfill it is the most for all its files together."
+        "In a backfill it is the most for all its files together. A run that is executed again counts against the same "
+        "limit."
     )
     plan: str = Field(
         description="The plan that is approved, such as p1234abcd: it stands at the end of the quote too. For a "
