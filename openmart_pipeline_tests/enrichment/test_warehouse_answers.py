@@ -9,6 +9,7 @@ import pytest
 from openmart_pipeline.enrichment.warehouse import Warehouse
 from openmart_pipeline.enrichment.warehouse.answer_staging import CHUNK_ANSWERS, RAW_BYTES
 from openmart_pipeline_tests.enrichment.warehouse_rows import (
+    INFO,
     JANE,
     NOON,
     answer,
@@ -210,3 +211,13 @@ def test_a_source_that_fails_changes_nothing(warehouse: Warehouse) -> None:
         warehouse.replace_answers("a.csv", failing(), api_host="h", run_id="r")
     assert warehouse.query("SELECT full_name FROM contacts") == [("Jane Doe",)]
     assert [p.name for p in warehouse.path.parent.iterdir() if "staging" in p.name] == []
+
+
+def test_thirty_large_answers_are_loaded_and_published_in_little_memory(tmp_path: Path) -> None:
+    """F46: DuckDB holds every text of its rows at once, so neither answers nor fields of megabytes reach it."""
+    warehouse = warehouse_in(tmp_path, memory_limit="100MB")
+    large = body({**JANE, "title": "Head of " + "x" * 5_000_000})
+    counts = load(warehouse, *(answer(f"company{n}.com owner", n, raw=large) for n in range(30)))
+    assert (counts.answers, counts.answers_with_oddities) == (30, 30)
+    warehouse.publish(1, INFO)
+    assert warehouse.published_path.stat().st_size < 10_000_000

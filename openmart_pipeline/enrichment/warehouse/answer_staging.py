@@ -20,7 +20,9 @@ from openmart_pipeline.enrichment.warehouse.times import utc
 CHUNK_ANSWERS = 2_500  # rows of Python objects: the most that a load keeps in memory
 CHUNK_BYTES = 32 * 2**20  # of raw answers; whichever is reached first, since one answer may have 10 MB
 
-RAW_BYTES = 256 * 2**10  # a larger answer stays in the ledger alone: copies of it would stop the tables of all files
+# A larger answer stays in the ledger alone. DuckDB works on 2,048 rows at once, with all of their texts in memory: so
+# many of 64 kB are an eighth of its limit, and a few of 10 MB stopped the loading and publishing of every file.
+RAW_BYTES = 64 * 2**10
 TOO_DEEP = "nested more than"  # how an oddity of `read_people` begins; DuckDB follows no deeper than 128
 TOO_LARGE = f"answer: more than {RAW_BYTES:,} bytes, kept in the ledger and not here"
 

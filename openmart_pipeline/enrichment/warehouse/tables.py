@@ -249,7 +249,7 @@ TASK_RESULTS = Table(
         Column(
             "raw",
             TEXT,
-            "The answer as received, JSON: read it with raw->>'$.data[0].title'; above 256 kB null, and in the ledger",
+            "The answer as received, JSON: read it with raw->>'$.data[0].title'; above 64 kB null, and in the ledger",
         ),
     ),
 )
