@@ -111,7 +111,7 @@ def test_other_methods_are_not_answered(web: DagsterWeb, method: str) -> None:
     assert ask(web.guarded_port, method, "/graphql")[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/graphql", "/graphql/", "/%67raphql", "/graphql?query={__typename}"])
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/", "/%67raphql", "/graphql%0a", "/graphql?query={__typename}"])
 def test_graphql_is_not_answered_by_get_even_to_a_page_of_its_own(web: DagsterWeb, path: str) -> None:
     for method in ("GET", "HEAD"):
         assert ask(web.guarded_port, method, path, **{"Sec-Fetch-Site": "same-origin"})[0] == 403
