@@ -22,7 +22,7 @@ PATIENCE_S = 120
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-popup-blocking",
-    "--remote-debugging-port=0", "--no-proxy-server",
+    "--disable-dev-shm-usage", "--remote-debugging-port=0", "--no-proxy-server",
 )  # fmt: skip
 
 
