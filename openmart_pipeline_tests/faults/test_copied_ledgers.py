@@ -67,6 +67,21 @@ def test_a_copied_folder_buys_nothing_until_a_person_says_that_it_lives(
         assert list(recovery.verify(other.ledger, other.journal)) == []
 
 
+def test_a_ledger_whose_new_name_is_in_its_log_alone_is_no_other_ledger(
+    first: Path, tmp_path: Path, shop: Shop, around: Surroundings
+) -> None:
+    """Its file says the former name until the log is written into it; whoever opens it meanwhile must not be told to
+    move the log away, which would lose what was bought."""
+    copy = tmp_path / "copy"
+    shutil.copytree(first, copy)
+    with desk_at(copy, shop.url) as other:
+        says_it_lives(other, around)
+        with desk_at(copy, shop.url) as another:
+            assert another.ledger.uuid == other.ledger.uuid
+            another.buy(another.current_plan(), surroundings=around)
+            assert another.states() == ["submitted"] * 4
+
+
 def test_a_ledger_that_was_moved_buys_on_and_one_that_was_put_back_is_held(
     first: Path, tmp_path: Path, shop: Shop, around: Surroundings
 ) -> None:

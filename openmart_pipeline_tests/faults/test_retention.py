@@ -27,7 +27,7 @@ from openmart_pipeline.enrichment.rebuilding import rebuild
 from openmart_pipeline.enrichment.steps import Workplace
 from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
-from openmart_pipeline_tests.money import at_work, company_file, planned
+from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import API_KEY
 
 OLD = Selection(older_than=dt.timedelta(days=90))
@@ -123,6 +123,26 @@ def test_a_result_without_a_question_goes_too_and_no_read_brings_it_back(
             unmatched.store(connection, 1, result, work.ledger.clock())
         assert places(data, "stray@elsewhere.com") == set()
         assert work.warehouse.query(held) == [([],)]
+
+
+def test_a_purge_while_others_buy_and_collect_loses_nothing_that_is_on_its_way(
+    tmp_path: Path, bought: tuple[Path, str]
+) -> None:
+    data = tmp_path / "data"
+    with at_a_copy(bought, data) as (work, buyer):
+        other = company_file(data, "other.csv", [f"way{number}.com" for number in range(30)])
+        purged = []
+
+        def on_event(step: str, _batch: int, _tasks: int, _detail: str) -> None:
+            if step == "accepted":
+                with at_work(data, bought[1]) as (elsewhere, _):
+                    purged.append(purging.purge(elsewhere, Selection(partition_key=KEY), **WHO).chosen.answers)
+
+        whole_run(work, buyer, other, on_event=on_event)
+        assert purged == [12]
+        assert raw_answers(work) == 30
+        assert set(work.warehouse.coverage(other)) <= {"found", "nothing_found"}
+        assert places(data, EMAIL, PAGE) == set()
 
 
 STEPS = ["answers removed", "ledger written over", "files loaded", "warehouse rewritten", "published"]

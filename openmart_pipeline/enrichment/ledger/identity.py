@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.enrichment.ledger.schema import meta
 
-_NAME, _FORMER, _PLACE = "ledger_uuid", "former_names", "place"
+NAME, FORMER, _PLACE = "ledger_uuid", "former_names", "place"
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
@@ -64,9 +64,9 @@ def bind(connection: sa.Connection, path: Path) -> None:
 
 def names_of(connection: sa.Connection) -> tuple[str, frozenset[str]]:
     """Return the ledger's name, and all the names it has had: its lines in the journal may carry any of them."""
-    name = _read(connection, _NAME)
+    name = _read(connection, NAME)
     assert name is not None
-    return name, frozenset({name, *json.loads(_read(connection, _FORMER) or "[]")})
+    return name, frozenset({name, *json.loads(_read(connection, FORMER) or "[]")})
 
 
 def rename(connection: sa.Connection, name: str | None = None, *, former: frozenset[str] = frozenset()) -> None:
@@ -75,8 +75,8 @@ def rename(connection: sa.Connection, name: str | None = None, *, former: frozen
     Two copies of one ledger would give out the same tracking ids, and each could take the other's answers for its own.
     """
     _, names = names_of(connection)
-    _write(connection, _FORMER, json.dumps(sorted(former or names)))
-    _write(connection, _NAME, name or uuid.uuid4().hex)
+    _write(connection, FORMER, json.dumps(sorted(former or names)))
+    _write(connection, NAME, name or uuid.uuid4().hex)
 
 
 def _read(connection: sa.Connection, key: str) -> str | None:

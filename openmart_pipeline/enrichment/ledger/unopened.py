@@ -4,10 +4,12 @@ SQLite takes a file that is too short for a new one, and writes any log that lie
 """
 
 import contextlib
+import json
 import sqlite3
 from pathlib import Path
 
 from openmart_pipeline.enrichment.ledger.errors import LedgerDamaged
+from openmart_pipeline.enrichment.ledger.identity import FORMER, NAME
 
 _FEWEST_BYTES = 512  # SQLite's smallest page; an empty file is one that was about to be made
 
@@ -26,18 +28,19 @@ def refuse_foreign_bytes(path: Path) -> None:
     log = path.with_name(path.name + "-wal")
     if not log.is_file() or not log.stat().st_size:
         return
-    alone, with_log = _uuid(path, "immutable=1"), _uuid(path, "mode=ro")
-    if alone is not None and with_log is not None and alone != with_log:
+    alone, with_log = _names(path, "immutable=1"), _names(path, "mode=ro")
+    # A log that gives the ledger another name keeps the former one: it is the ledger's own.
+    if alone and with_log and not set(alone) & set(with_log):
         raise LedgerDamaged(f"{log.name} belongs to another ledger: move it away", path)
 
 
-def _uuid(path: Path, how: str) -> str | None:
-    """Return whose ledger this is, None where that can't be told without opening it for good."""
-    query = "SELECT value FROM meta WHERE key = 'ledger_uuid'"
+def _names(path: Path, how: str) -> list[str]:
+    """Return the ledger's name and its former ones; none where that can't be told without opening it for good."""
+    query = "SELECT value FROM meta WHERE key = ?"
     with (
-        contextlib.suppress(sqlite3.Error),
+        contextlib.suppress(sqlite3.Error, ValueError),
         contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection,
     ):
-        row = connection.execute(query).fetchone()
-        return None if row is None else str(row[0])
-    return None
+        rows = [connection.execute(query, [key]).fetchone() for key in (NAME, FORMER)]
+        return [str(rows[0][0]), *json.loads(rows[1][0] if rows[1] else "[]")] if rows[0] else []
+    return []
