@@ -85,7 +85,7 @@ def compare(ledger: Ledger, journal: SubmissionJournal, since: JournalMark = STA
     for line in journal.lines(since):
         if line is None:
             seen.unreadable += 1
-        elif line.fields["ledger"] not in ledger.names:
+        elif not _is_own(ledger, line.fields["ledger"], seen):
             seen.foreign += 1
             seen.foreign_ledgers.add(line.fields["ledger"])
         else:
@@ -95,6 +95,14 @@ def compare(ledger: Ledger, journal: SubmissionJournal, since: JournalMark = STA
     seen.submissions = len(sent)
     seen.unknown = _unknown(ledger, sent)
     return seen
+
+
+def _is_own(ledger: Ledger, name: str, seen: Compared) -> bool:
+    """Whether the ledger goes or went by this name: another process may have given it a new one since it was opened."""
+    if name not in ledger.names and name not in seen.foreign_ledgers:
+        with ledger.read() as connection:
+            ledger.take_name(connection)
+    return name in ledger.names
 
 
 def _take(seen: Compared, line: Line) -> None:

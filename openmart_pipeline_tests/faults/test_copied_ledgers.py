@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import disks, freezes, recovery
+from openmart_pipeline.enrichment import disks, freezes, journal_check, recovery
 from openmart_pipeline.enrichment.freezes import Surroundings
 from openmart_pipeline.enrichment.key_registry import KeyRegistry
 from openmart_pipeline.enrichment.ledger.store import LedgerRefused
@@ -124,6 +124,19 @@ def test_ledger_and_journal_put_back_together_are_seen_by_what_the_machine_remem
         desk.buy(desk.current_plan(), surroundings=around)
     assert shop.submits == 6  # a person's word
     assert tmp_path.exists()
+
+
+def test_a_process_that_began_before_the_new_name_takes_the_newest_line_of_the_journal_for_its_own(
+    first: Path, shop: Shop, around: Surroundings
+) -> None:
+    """A refusal here would ask for a new journal, although nothing is wrong with this one."""
+    with desk_at(first, shop.url) as early, desk_at(first, shop.url) as late:
+        says_it_lives(late, around)
+        claim = late.claim(late.current_plan())
+        assert claim is not None
+        late.journal.sending(claim)
+        journal_check.check_journal(early.ledger, early.journal)
+        assert early.ledger.uuid == late.ledger.uuid
 
 
 def test_a_second_ledger_of_a_key_buys_nothing_until_a_person_says_so(

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from openmart_pipeline.cli.exits import Exit
 from openmart_pipeline.cli.screen import harmless, results, table
+from openmart_pipeline_tests.soak import witness
 from openmart_pipeline_tests.soak.command import folder_of, options_of
 from openmart_pipeline_tests.soak.command_line import CommandLine
 from openmart_pipeline_tests.soak.faults import mixed
@@ -152,17 +153,20 @@ class Play:
         """Copy the data folder; both copies try to buy, and a person lets one of them live, as the refusal says."""
         self.world.stop(is_kill=False)
         self.read()
+        had_bought = bool(witness.batch_states(self.world.data_dir / LEDGER))
         copy = self.world.fork()
         said = self._buy_in(copy)
-        if said.exit_code != Exit.STOPPED:
-            self.world.happened("forks that were not held")
+        if said.exit_code != Exit.STOPPED and not had_bought:
+            self.world.move_to(copy)  # neither had bought: whichever is first to buy is the one that lives
+        elif said.exit_code != Exit.STOPPED:
+            self.world.wrong.append(f"a copied folder was not held: {said.sentence}")
         elif self.chance.random() < COPY_LIVES and not self.world.not_in_ledger():
             said = self.world.command("ledger", "lives", "--why", "the other folder is given up", data_dir=copy)
             if said.exit_code == 0:
                 self.world.move_to(copy)
         for given_up in self.world.given_up:
             if self._buy_in(given_up).exit_code != Exit.STOPPED:
-                self.world.happened("folders given up that were not held")
+                self.world.wrong.append(f"the folder {given_up.name} was given up and is not held")
         self.world.ended.clear()
 
     def _buy_in(self, data_dir: Path) -> Said:
