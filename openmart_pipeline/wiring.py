@@ -6,6 +6,7 @@ Imports the domain and the API client; `cli` and `defs` import this.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -42,19 +43,23 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
         LedgerRefused: the ledger can't be used as it is.
 
     """
+    _refuse_out_of_reach(settings)
     if not makes:
         refuse_without_ledger(settings)
     # Arrow's own pool keeps what it was lent: a fifth of a run's memory.
     pa.set_memory_pool(pa.system_memory_pool())
     data = DataFolder(settings.data_dir, private=(settings.home / ".env", settings.ledger_path))
     with private_umask():
-        if makes:
-            make_folder(data.input)
-        close_to_others(
-            folders=(data.files, data.owners, data.dagster_home),
-            files=(settings.ledger_path, data.journal, data.suppression_key, data.warehouse),
-        )
-        owner = Owner(data.owners)
+        try:
+            if makes:
+                make_folder(data.input)
+            close_to_others(
+                folders=(data.files, data.owners, data.dagster_home),
+                files=(settings.ledger_path, data.journal, data.suppression_key, data.warehouse),
+            )
+            owner = Owner(data.owners)
+        except OSError as error:
+            raise _out_of_reach(settings.data_dir, error) from error
         try:
             ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
             try:
@@ -136,3 +141,21 @@ def make_client(settings: Settings, pace: Pace = UNPACED) -> OpenmartClient:
         return OpenmartClient(settings.base_url, key, pace=pace, connections=settings.read_connections)
     except ValueError as error:  # a space or a line break in it: nothing that a server would take
         raise SettingsRefused(f"OPENMART_API_KEY can't be used: {error} Nothing was bought.") from None
+
+
+def _refuse_out_of_reach(settings: Settings) -> None:
+    """Refuse what lies behind a link that leads to itself: it would be taken for something that is not made yet."""
+    for path in (settings.data_dir, settings.ledger_path):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _out_of_reach(path, error) from error
+
+
+def _out_of_reach(path: Path, error: OSError) -> SettingsRefused:
+    return SettingsRefused(
+        f"{path} can't be used ({error.strerror or error}). Nothing was read or bought. Is it a link that leads to "
+        "itself, or may this program not write there?"
+    )

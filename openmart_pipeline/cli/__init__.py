@@ -6,6 +6,8 @@ Imports click; the command modules import the wiring and the domain.
 
 import gc
 import importlib
+import resource
+from typing import Any
 
 import click
 
@@ -51,8 +53,36 @@ COMMANDS = {
 LOOK_FOR_CYCLES_AFTER = 50_000
 
 
+INTERRUPTED = 130  # as `exits.Exit` has it, which loads too much for here
+STOPPED = 6
+LEAST_ADDRESS_SPACE = 2**30  # with less, the libraries end the process in the middle, without a word
+
+
+class _Ended(click.ClickException):
+    """The command ends with one sentence on stderr and this code, before its own module could say so."""
+
+    def __init__(self, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        vars(self)["exit_code"] = code  # click declares one code for the whole class
+
+
 class _Commands(click.Group):
     """Loads a command's module when that command is called, and for nothing else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            _refuse_too_little_memory()
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:  # also while modules are loaded, which takes a second
+            raise _Ended("Interrupted. Whatever was bought or heard is recorded.", INTERRUPTED) from error
+        except MemoryError as error:
+            raise _Ended("There is too little memory to go on. What was recorded is safe.", STOPPED) from error
+        except ImportError as error:
+            raise _Ended(
+                f"A part of the program can't be loaded ({error}). Nothing was read or bought. Install it again (make "
+                "setup), or give the process more memory (ulimit -v).",
+                STOPPED,
+            ) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -71,6 +101,17 @@ class _Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _refuse_too_little_memory() -> None:
+    """Stop where a limit on the process is too tight for the libraries: they would end it themselves, somewhere."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and most < LEAST_ADDRESS_SPACE:
+        raise _Ended(
+            f"This process may use {most >> 20:,} MiB of address space (ulimit -v), and needs at least "
+            f"{LEAST_ADDRESS_SPACE >> 20:,}. Nothing was read or bought. Raise the limit.",
+            STOPPED,
+        )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

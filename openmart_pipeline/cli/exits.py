@@ -68,6 +68,12 @@ def plain_sentences() -> Iterator[None]:
         raise Refusal(
             "Interrupted. Whatever was bought or heard is recorded; start again to go on.", Exit.INTERRUPTED
         ) from error
+    except MemoryError as error:
+        raise Refusal(
+            "There is too little memory to go on. What was recorded is safe, and nothing was bought without a record. "
+            "Give the process more (ulimit -v, the container's limit), or split the file.",
+            Exit.STOPPED,
+        ) from error
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         raise Refusal(

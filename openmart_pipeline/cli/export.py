@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
@@ -49,7 +50,7 @@ def export(
     """
     if sql is not None and name is not None:
         raise Refusal("Say either --view or --sql.")
-    with plain_sentences():
+    with plain_sentences(), interruptible(lambda _times: None):
         published = published_path(environment)
         try:
             if input_file is not None and input_file not in (known := known_files(published)):

@@ -111,11 +111,11 @@ def _key(work: Workplace, source: _Source, choices: Choices, origins: _Origins) 
     """Return the file's partition key, after bringing it into the input folder if it lies elsewhere."""
     for path, folder in (
         (source.path.absolute(), work.data.input.absolute()),
-        (source.path.resolve(), work.data.input.resolve()),
+        (_real(source.path), _real(work.data.input)),
     ):
         with contextlib.suppress(ValueError):
             return partition_key_of(path.relative_to(folder))
-    origin = str(source.path.resolve())
+    origin = str(_real(source.path))
     name = _free_name(work, source, origin, origins)
     reading = choices.reading_over(steps.last_reading(work, partition_key_of(Path(name))))
     options = reading.options(work.shared_platforms)
@@ -148,3 +148,8 @@ def _free_name(work: Workplace, source: _Source, origin: str, origins: _Origins)
         f"{str(source.path)!r} can't be brought in as {source.name!r}: that is {whose}. Give it a name of its own "
         "with --as NAME" + (f", or say --as {source.name} if it is the new version of that one." if theirs else ".")
     )
+
+
+def _real(path: Path) -> Path:
+    """Return where the path leads; one that leads to itself stays as it is, and is refused when it is opened."""
+    return Path(os.path.realpath(path))

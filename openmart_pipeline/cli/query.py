@@ -13,6 +13,7 @@ from itertools import islice
 import click
 
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
+from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.screen import harmless, remarks, results, table
 from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
@@ -40,7 +41,7 @@ def query(environment: Mapping[str, str], sql: str, format_: str, rows: int) -> 
     SQL is the statement, or - to read it from stdin. What there is: docs/data-dictionary.md, or "SHOW TABLES".
     """
     statement = sys.stdin.read() if sql == "-" else sql
-    with plain_sentences():
+    with plain_sentences(), interruptible(lambda _times: None):
         published = published_path(environment)
         try:
             with reading_published(published, statement) as result:

@@ -26,3 +26,9 @@ def refusals_as_failures() -> Iterator[None]:
         yield
     except REFUSALS as refused:
         raise dg.Failure(str(refused), allow_retries=False) from None
+    except MemoryError:
+        raise dg.Failure(
+            "There is too little memory to go on. What was recorded is safe, and nothing was bought without a record. "
+            "Give the process more memory, or split the file.",
+            allow_retries=False,
+        ) from None

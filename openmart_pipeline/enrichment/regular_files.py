@@ -55,7 +55,7 @@ def opened_as_named(path: Path) -> Iterator[BinaryIO]:
         OSError: it is not there, or may not be read.
 
     """
-    with opened_below(path.parent.resolve(), Path(path.name)) as reading:
+    with opened_below(Path(os.path.realpath(path.parent)), Path(path.name)) as reading:
         yield reading
 
 

@@ -60,6 +60,11 @@ def in_words(error: duckdb.Error, name: str) -> WarehouseError:
             f"The disk is full: {name} could not be written ({words}). What was there before is still there, "
             "and no answer is lost: they are in the ledger. Free some space and run this step again."
         )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseUnwritable(
+            f"There is too little memory for {name} ({words}). What was there before is still there, and no answer is "
+            "lost: they are in the ledger. Give the process more memory, and run this step again."
+        )
     if isinstance(error, (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)):
         return WarehouseUnwritable(
             f"{name} can't be used ({words}). If the disk and its permissions are in order the file is "

@@ -5,16 +5,18 @@ Imports `errors`.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from openmart_pipeline.enrichment.warehouse.errors import WarehouseBusy, WarehouseError, first_line, in_words
 
+T = TypeVar("T")
 CHUNK_ROWS = 10_000  # of a result in memory at once
 # Whoever may send SQL may be a colleague, a script or a text from anywhere: reading the database is all it can do.
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -63,10 +65,32 @@ class PublishedReader:
         """
         try:
             _refuse_all_but_one_read(sql)
-            reader = self._connection.sql(sql, params=list(params) or None).to_arrow_reader(CHUNK_ROWS)
+            reader = self._aside(
+                lambda: self._connection.sql(sql, params=list(params) or None).to_arrow_reader(CHUNK_ROWS)
+            )
         except duckdb.Error as error:
+            raise QueryRefused(_in_words_of_sql(error)) from error
+        return Result(tuple(reader.schema.names), reader.schema, self._chunks(reader))
+
+    def _chunks(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            while (chunk := self._aside(lambda: next(reader, None))) is not None:
+                yield chunk
+        except OSError as error:  # Arrow's word for whatever DuckDB said in the middle of a result
             raise QueryRefused(str(error).strip()) from error
-        return Result(tuple(reader.schema.names), reader.schema, _chunks(reader))
+
+    def _aside(self, work: Callable[[], T]) -> T:
+        """Work in another thread: this one hears Ctrl-C at once, and DuckDB hears of it from here.
+
+        While DuckDB works it looks for signals now and then, and sometimes never.
+        """
+        with ThreadPoolExecutor(max_workers=1) as other:
+            try:
+                done: Iterator[T] = other.map(lambda todo: todo(), [work])
+                return next(done)
+            except KeyboardInterrupt:
+                self._connection.interrupt()
+                raise
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement whose result is small."""
@@ -102,11 +126,10 @@ def reading_published(
         yield reader.run(sql, params)
 
 
-def _chunks(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from reader
-    except OSError as error:  # Arrow's word for whatever DuckDB said in the middle of a result
-        raise QueryRefused(str(error).strip()) from error
+def _in_words_of_sql(error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"The query needs more memory than it may use ({first_line(error)}): ask for less at a time."
+    return str(error).strip()
 
 
 def _refuse_all_but_one_read(sql: str) -> None:
