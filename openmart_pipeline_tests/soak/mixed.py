@@ -20,7 +20,7 @@ from openmart_pipeline_tests.soak.command_line import CommandLine
 from openmart_pipeline_tests.soak.faults import mixed
 from openmart_pipeline_tests.soak.follower import Follower
 from openmart_pipeline_tests.soak.mixed_claims import judge, settle
-from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, Counts, MixedWorld, Said, mixed_world
+from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, Counts, MixedWorld, mixed_world
 
 TITLES = ("Owner", "Head of Marketing")  # a person approves these
 NEVER = "Janitor {}"  # planned by a colleague, and approved by nobody
@@ -155,25 +155,26 @@ class Play:
         self.read()
         had_bought = bool(witness.batch_states(self.world.data_dir / LEDGER))
         copy = self.world.fork()
-        said = self._buy_in(copy)
-        if said.exit_code != Exit.STOPPED and not had_bought:
+        if self._sells_to(copy) and not had_bought:
             self.world.move_to(copy)  # neither had bought: whichever is first to buy is the one that lives
-        elif said.exit_code != Exit.STOPPED:
-            self.world.wrong.append(f"a copied folder was not held: {said.sentence}")
-        elif self.chance.random() < COPY_LIVES and not self.world.not_in_ledger():
+        elif had_bought and self.chance.random() < COPY_LIVES and not self.world.not_in_ledger():
             said = self.world.command("ledger", "lives", "--why", "the other folder is given up", data_dir=copy)
-            if said.exit_code == 0:
+            if said.exit_code == Exit.ENDED:
                 self.world.move_to(copy)
         for given_up in self.world.given_up:
-            if self._buy_in(given_up).exit_code != Exit.STOPPED:
-                self.world.wrong.append(f"the folder {given_up.name} was given up and is not held")
+            if self._sells_to(given_up):
+                self.world.wrong.append(f"{given_up.name} is a copy, or was given up, and bought")
         self.world.ended.clear()
 
-    def _buy_in(self, data_dir: Path) -> Said:
-        """Try to buy from another data folder."""
+    def _sells_to(self, data_dir: Path) -> bool:
+        """Try to buy from another data folder while nobody else is at work; return whether anything was sold."""
+        before = self.world.simulator.account()["batches"]
         name, title = self.file(), self.chance.choice(TITLES)
         words = ("run", self.world.input_path(name, data_dir), "--title", title, "--yes", "--patience", "0.2")
-        return self.world.command(*words, data_dir=data_dir, approval=self.world.approval(title, name))
+        said = self.world.command(*words, data_dir=data_dir, approval=self.world.approval(title, name))
+        if said.exit_code == Exit.STOPPED:
+            self.world.happened("copies held")
+        return bool(self.world.simulator.account()["batches"] > before)
 
     def sell_to_stranger(self) -> None:
         """Let another tool buy a batch that counts as many tasks as one of ours may."""
