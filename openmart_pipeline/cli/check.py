@@ -17,8 +17,7 @@ from openmart_pipeline.api.errors import OpenmartError, StopAll, WrongAddress
 from openmart_pipeline.api.models import CreditBalance
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
-from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment import freezes, recovery
+from openmart_pipeline.cli.workplace import ledger_doubts, workplace
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger.store import NoLedger
 from openmart_pipeline.enrichment.private_files import written_by_others
@@ -66,9 +65,7 @@ def _ledger(environment: Mapping[str, str], settings: Settings) -> Finding:
     """Hold the ledger against its journal; none is made where none is."""
     try:
         with workplace(environment) as (_settings, work):
-            doubts = list(recovery.verify(work.ledger, work.journal))
-            key_hash = None if settings.api_key is None else settings.key_hash
-            doubts += freezes.doubts(work.ledger, work.journal.path, key_hash, work.surroundings)
+            doubts = ledger_doubts(settings, work)
     except NoLedger:
         return "ledger", True, f"none yet at {settings.ledger_path}: the first quote or run makes it"
     return "ledger", not doubts, " ".join(doubts) or str(settings.ledger_path)

@@ -11,7 +11,7 @@ import click
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
-from openmart_pipeline.cli.workplace import person, workplace
+from openmart_pipeline.cli.workplace import ledger_doubts, person, workplace
 from openmart_pipeline.enrichment import freezes, journal_rewrite, recovery
 from openmart_pipeline.enrichment.ledger import audit
 from openmart_pipeline.enrichment.words import plural
@@ -27,9 +27,9 @@ def ledger() -> None:
 @ledger.command(short_help="Hold it against the submission journal and itself.")
 @click.pass_obj
 def verify(environment: Mapping[str, str]) -> None:
-    """Read the whole ledger, and hold it against the submission journal and against itself."""
-    with plain_sentences(), workplace(environment) as (_settings, work):
-        wrong = list(recovery.verify(work.ledger, work.journal))
+    """Read the whole ledger, compare it with its journal and with itself, and say what holds purchases."""
+    with plain_sentences(), workplace(environment) as (settings, work):
+        wrong = ledger_doubts(settings, work)
     if wrong:
         raise Refusal(" ".join(wrong), Exit.STOPPED)
     results().print("The ledger is whole, agrees with itself, and knows every submission of the journal.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openmart_pipeline.cli.screen import harmless, remarks
+from openmart_pipeline.enrichment import freezes, recovery
 from openmart_pipeline.enrichment.disks import doubt_about
 from openmart_pipeline.enrichment.input_files import DataFolder
 from openmart_pipeline.enrichment.ledger import audit
@@ -34,6 +35,13 @@ def workplace(environment: Mapping[str, str], *, makes: bool = False) -> Iterato
     say_folder(settings)
     with open_workplace(settings, actor=ACTOR, makes=makes) as work:
         yield settings, work
+
+
+def ledger_doubts(settings: Settings, work: Workplace) -> list[str]:
+    """Return what is wrong with the ledger and what keeps it from buying, in sentences; nothing when all is well."""
+    key_hash = None if settings.api_key is None else settings.key_hash
+    holds = freezes.doubts(work.ledger, work.journal.path, key_hash, work.surroundings)
+    return [*recovery.verify(work.ledger, work.journal), *holds]
 
 
 def published(environment: Mapping[str, str]) -> Path:

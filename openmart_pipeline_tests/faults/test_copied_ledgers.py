@@ -257,6 +257,7 @@ def test_check_says_what_would_hold_a_purchase_at_a_real_api(
     assert terminal("quote", file, **real, **folder).exit_code == 0
     assert "PROBLEM  ledger" in (shown := terminal("check", **real, **folder).output), shown
     assert "tmpfs, which goes when the machine stops" in shown
+    assert "tmpfs, which goes" in terminal("ledger", "verify", **real, **folder).output
     assert "tmpfs" not in terminal("check", **real, **folder, OPENMART_LEDGER_DISK_LASTS="yes").output
     simulated = terminal("status", OPENMART_SIMULATOR_URL="http://127.0.0.1:9", **folder).stderr
     assert simulated.startswith(f"Data folder: {vanishing}/data/simulated, the simulated world, on tmpfs, which goes")
