@@ -33,6 +33,7 @@ NAMELESS = {  # of the answers, for good: such a batch is looked at again for a 
 }
 WORLD_S = 14.0
 LIVE = 0.25  # of the restores
+FORGETS = 0.5  # of the times that both are old copies: the machine remembers how far they had come
 COPY_LIVES = 0.5  # of the copied folders; the others are given up
 
 Action: TypeAlias = Callable[["Play"], None]
@@ -124,8 +125,12 @@ class Play:
         self._say_that_both_are_old()
 
     def _say_that_both_are_old(self) -> None:
-        """Do what the help of `ledger restored` tells a person who put an old copy of both back, at once or in turn."""
-        if self.world.forgotten():
+        """Do what the help of `ledger restored` tells a person who put an old copy of both back, or forget it."""
+        if not self.world.forgotten():
+            return
+        if self.chance.random() < FORGETS:
+            self.world.happened("both old, and nobody said so")
+        else:
             self.world.command("ledger", "restored", "--hold")
 
     def damage_journal(self) -> None:
