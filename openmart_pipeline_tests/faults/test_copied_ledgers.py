@@ -91,9 +91,10 @@ def test_a_ledger_that_was_moved_buys_on_and_one_that_was_put_back_is_held(
         desk.buy(desk.current_plan(), concurrency=1, budget={"per_run": 66.0}, surroundings=around)
         recovery.back_up(desk.ledger, moved / "copy.sqlite")
         assert shop.submits == 3
+    put_back = shutil.copyfile(moved / "copy.sqlite", moved / "put_back.sqlite")  # before: a freed inode is given again
     for path in moved.glob("ledger.sqlite*"):
         path.unlink()
-    shutil.copyfile(moved / "copy.sqlite", moved / "ledger.sqlite")
+    put_back.rename(moved / "ledger.sqlite")
     with desk_at(moved, shop.url) as desk:
         with pytest.raises(LedgerRefused, match="or was put back"):
             desk.buy(desk.current_plan(), surroundings=around)
