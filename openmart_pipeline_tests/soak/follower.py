@@ -150,9 +150,10 @@ class Follower:
             self._do("ledger", "lives", "--why", "nobody else buys with this key")
 
     def _put_newest_back(self, *names: str) -> None:
+        """Put back what was kept; where the journal was lost before that, the newest ledger alone knows all."""
         world = self._world
         world.stop(is_kill=False)
-        if (world.newest / JOURNAL).exists():
-            world.put_back(world.newest, *names)
+        if world.newest.exists():
+            world.put_back(world.newest, *(names if (world.newest / JOURNAL).exists() else (LEDGER,)))
             shutil.rmtree(world.newest)  # once: what is bought from now on is not in it
             self._do("ledger", "reconcile")
