@@ -37,9 +37,9 @@ bench: $(READY) ## the benchmarks, side by side with plain scripts
 	@$(BIN)/python benchmarks/warehouse.py
 
 soak: $(READY) ## what `make test` runs small, whole, in about two hours: every part with its figures
-	@$(BIN)/python -m openmart_pipeline_tests.enrichment.readers_and_kills
-	@$(BIN)/python -m openmart_pipeline_tests.enrichment.shared_companies
-	@$(BIN)/python -m openmart_pipeline_tests.enrichment.test_ledger_machine
+	@$(BIN)/python -m openmart_pipeline_tests.warehouse.readers_and_kills
+	@$(BIN)/python -m openmart_pipeline_tests.pipeline.shared_companies
+	@$(BIN)/python -m openmart_pipeline_tests.ledger.test_ledger_machine
 	@$(BIN)/python -m openmart_pipeline_tests.soak.kills
 	@$(BIN)/python -m openmart_pipeline_tests.soak.lost_answers
 	@$(BIN)/python -m openmart_pipeline_tests.soak.mixed --minutes 20

@@ -60,7 +60,7 @@ def read_with_pandas(path: Path) -> int:
 
 def read_as_companies(path: Path) -> int:
     """Return the rows kept, having read every chunk and kept none in memory."""
-    from openmart_pipeline.enrichment.intake.companies import CompanyFile  # noqa: PLC0415 - as above
+    from openmart_pipeline.intake.companies import CompanyFile  # noqa: PLC0415 - as above
 
     return sum(len(chunk.kept) for chunk in CompanyFile(path, path.name).chunks())
 
@@ -68,7 +68,7 @@ def read_as_companies(path: Path) -> int:
 def take_the_steps(path: Path) -> int:
     """Return the questions planned, having taken the first two steps of a file in a folder of its own."""
     from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER  # noqa: PLC0415 - as above
-    from openmart_pipeline.enrichment import steps  # noqa: PLC0415 - as above
+    from openmart_pipeline.pipeline import steps  # noqa: PLC0415 - as above
     from openmart_pipeline.settings import read_settings  # noqa: PLC0415 - as above
     from openmart_pipeline.wiring import open_workplace  # noqa: PLC0415 - as above
 

@@ -25,13 +25,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from openmart_pipeline.api.simulator.people import people_at
-from openmart_pipeline.enrichment import drift, findings, quality, rebuilding, steps, waits
-from openmart_pipeline.enrichment.ledger.schema import asks, batches, questions, tasks
-from openmart_pipeline.enrichment.question_settings import laid_over
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.warehouse.published import open_published
+from openmart_pipeline.checks import drift, findings, quality, waits
+from openmart_pipeline.ledger.schema import asks, batches, questions, tasks
+from openmart_pipeline.pipeline import rebuilding, steps
+from openmart_pipeline.planning.question_settings import laid_over
+from openmart_pipeline.services import Workplace
 from openmart_pipeline.settings import read_settings
+from openmart_pipeline.simulator.made_up_people import people_at
+from openmart_pipeline.warehouse.published import open_published
 from openmart_pipeline.wiring import open_workplace
 
 PARTITION_ROWS = 10_000  # of one company file

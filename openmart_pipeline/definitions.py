@@ -1,7 +1,6 @@
 """What Dagster loads: every asset, check, job, sensor and schedule, and the one line that names the environment.
 
 Nothing is read, opened or made here: definitions load without a key, a network or a folder.
-Imports `defs`; nothing imports this.
 """
 
 import os
@@ -15,10 +14,10 @@ from openmart_pipeline.defs.collected import contacts, published_database, task_
 from openmart_pipeline.defs.file_sensor import company_files_sensor
 from openmart_pipeline.defs.jobs import ASSET_JOBS
 from openmart_pipeline.defs.planned import companies, enrichment_plan
-from openmart_pipeline.defs.purge import purge_old_answers_daily, purge_old_answers_job
+from openmart_pipeline.defs.purge_job import purge_old_answers_daily, purge_old_answers_job
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
-from openmart_pipeline.defs.retire import retire_company_file_job
+from openmart_pipeline.defs.retire_job import retire_company_file_job
 from openmart_pipeline.defs.schedules import (
     buy_planned_contacts_daily,
     plan_company_files_daily,

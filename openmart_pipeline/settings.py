@@ -1,7 +1,6 @@
 """The settings: every environment variable the project reads, its default, and what a wrong value is told.
 
 Lives here: the only place that looks at environment variables, and only when asked to. No other rules.
-Imports the domain's plain values (`prices`, `poll`, `ledger.plans`).
 """
 
 import datetime as dt
@@ -15,10 +14,10 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from openmart_pipeline.api.addresses import checked_base_url, is_loopback
-from openmart_pipeline.enrichment.ledger.plans import Lifetimes
-from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline.enrichment.prices import CREDITS, USD, Price, PriceTable
+from openmart_pipeline.collection.poll import Patience
 from openmart_pipeline.home import HomeUnknown, data_folder, home_folder, registry_path
+from openmart_pipeline.ledger.plans import Lifetimes
+from openmart_pipeline.model.prices import CREDITS, USD, Price, PriceTable
 
 SQLITE = "sqlite:///"
 SIMULATED_KEY = "simulated"  # the simulator takes any key

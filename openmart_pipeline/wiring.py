@@ -1,7 +1,6 @@
 """From settings to the objects that do the work: opened here, closed here.
 
 Lives here: one context manager for everything that plans, one function for what buys. No rules.
-Imports the domain and the API client; `cli` and `defs` import this.
 """
 
 from collections.abc import Iterator
@@ -13,19 +12,19 @@ import pyarrow as pa
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import UNPACED, Pace
-from openmart_pipeline.enrichment.freezes import Surroundings
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.key_registry import KeyRegistry
-from openmart_pipeline.enrichment.ledger.sharing import SharedPace
-from openmart_pipeline.enrichment.ledger.store import Ledger, NoLedger
-from openmart_pipeline.enrichment.ledger.suppressions import SuppressionList
-from openmart_pipeline.enrichment.owners import Owner
-from openmart_pipeline.enrichment.prices import Budget
-from openmart_pipeline.enrichment.private_files import close_to_others, make_folder, private_umask
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
-from openmart_pipeline.enrichment.warehouse import Warehouse
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.ledger.freezes import Surroundings
+from openmart_pipeline.ledger.journal import SubmissionJournal
+from openmart_pipeline.ledger.key_registry import KeyRegistry
+from openmart_pipeline.ledger.owners import Owner
+from openmart_pipeline.ledger.sharing import SharedPace
+from openmart_pipeline.ledger.store import Ledger, NoLedger
+from openmart_pipeline.ledger.suppressions import SuppressionList
+from openmart_pipeline.model.prices import Budget
+from openmart_pipeline.private_files import close_to_others, make_folder, private_umask
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline.settings import SIMULATED, Settings, SettingsRefused
+from openmart_pipeline.warehouse import Warehouse
 
 
 @contextmanager

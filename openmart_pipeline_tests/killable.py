@@ -27,10 +27,10 @@ import uvloop  # noqa: F401
 from anyio._backends import _asyncio  # noqa: F401
 
 from openmart_pipeline.cli import LOOK_FOR_CYCLES_AFTER
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.intake.domains import plain_suffixes, suffix_set
-from openmart_pipeline.enrichment.ledger.store import Clock
-from openmart_pipeline.enrichment.warehouse import Warehouse
+from openmart_pipeline.intake.domains import plain_suffixes, suffix_set
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.ledger.store import Clock
+from openmart_pipeline.warehouse import Warehouse
 from openmart_pipeline_tests.money import at_work, whole_run
 from openmart_pipeline_tests.prepared import lay_warehouse
 

@@ -14,18 +14,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.enrichment import run, steps
-from openmart_pipeline.enrichment.approval import Approval
-from openmart_pipeline.enrichment.ledger import moves, owed, plans, schema
-from openmart_pipeline.enrichment.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
-from openmart_pipeline.enrichment.outcomes import SubmitReport
-from openmart_pipeline.enrichment.progress import OnEvent, nobody_listens
-from openmart_pipeline.enrichment.question_settings import laid_over
-from openmart_pipeline.enrichment.run import RunReport
-from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
+from openmart_pipeline.ledger import moves, owed, plans, schema
+from openmart_pipeline.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
+from openmart_pipeline.model.approval import Approval
+from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.pipeline import buying_run as run
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.buying_run import RunReport
+from openmart_pipeline.pipeline.steps import Planned
+from openmart_pipeline.planning.question_settings import laid_over
+from openmart_pipeline.purchase.outcomes import SubmitReport
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import make_buyer, open_workplace
-from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.prepared import lay_warehouse
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 

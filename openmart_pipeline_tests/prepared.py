@@ -10,9 +10,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.warehouse.connection import PrivateFile
-from openmart_pipeline.enrichment.warehouse.schema import described_view_sql
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.definitions_sql import described_view_sql
 
 
 def lay_warehouse(data_dir: Path) -> None:

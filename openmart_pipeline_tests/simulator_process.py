@@ -70,7 +70,7 @@ class SimulatorProcess:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "openmart_pipeline.api.simulator", "--port", str(self.port),
+                [sys.executable, "-m", "openmart_pipeline.simulator", "--port", str(self.port),
                  "--state", str(self.state), *self._options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip

@@ -1,7 +1,6 @@
 """Which addresses may be used: where the key is sent, and where the vendor may call back.
 
 Not here: opening connections, reading settings.
-Imports nothing from the project.
 """
 
 import re

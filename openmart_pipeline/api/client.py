@@ -1,7 +1,6 @@
 """The way in: one object that submits, reads, and knows the server's clock.
 
 Not here: when to submit, what to read, the environment.
-Imports the other modules of `api`; the project's other layers import this and `models`, `errors`, `pace`.
 """
 
 import asyncio
@@ -13,10 +12,10 @@ from typing import TypeVar
 from openmart_pipeline.api.errors import Throttled
 from openmart_pipeline.api.models import DenyKind, Submission, TaskRequest
 from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.api.post import encoded, post_once
 from openmart_pipeline.api.reads import Reader, pause_s
 from openmart_pipeline.api.retrying import RetryBounds, keep_stamina_quiet
 from openmart_pipeline.api.server_time import ServerTime, utc_now
-from openmart_pipeline.api.submit import encoded, post_once
 from openmart_pipeline.api.transport import Transport
 
 T = TypeVar("T")

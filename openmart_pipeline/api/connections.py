@@ -1,7 +1,6 @@
 """Which connections carry a request: TLS, proxies, and the two httpx clients, one for paying, one for reading.
 
 Not here: the key, what is asked and what the answer means.
-Imports `addresses`, `errors` and `wire`; the only module that knows what lies beneath httpx.
 """
 
 import logging

@@ -1,20 +1,6 @@
 """Everything that can go wrong between us and Openmart, as few types as callers need to tell apart.
 
 Not here: how an httpx error or a status becomes one of these (`verdicts.py`), what the ledger does about it.
-Imports nothing from the project.
-
-OpenmartError
- |- NotSent              the tasks never left this machine: sending them again can't pay twice
- |- OutcomeUnknown       a submit whose batch may exist: sending it again may pay twice
- |- Throttled            429: too fast, nothing was created
- |- StopAll              every further call would fail the same way, until a person acts
- |   |- KeyRefused         401
- |   |- OutOfCredits       402
- |   |- PlanLacksEndpoint  403
- |   `- WrongAddress       3xx, 404 or 405 where only a wrong base URL explains it
- |- Rejected             400, 413, 422: this request is wrong, others may be right
- |- Gone                 404 on an id that was ours
- `- ReadFailed           a read that kept failing until its bounds were reached, or was refused as wrong
 """
 
 

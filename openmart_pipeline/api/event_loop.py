@@ -1,6 +1,6 @@
 """The event loop that many reads run on: uvloop where there is one, a third less CPU per read; else asyncio's own.
 
-No reads live here. Imports nothing of the project.
+No reads live here.
 """
 
 import asyncio

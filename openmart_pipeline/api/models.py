@@ -1,7 +1,6 @@
 """Every request and answer of the API as a typed, frozen value; answers are read tolerantly.
 
 Not here: HTTP; the people inside a result are read in `people.py` and offered here, so that callers need one.
-Imports `wire` and `people` only.
 """
 
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from openmart_pipeline.api.people import PeopleRead, Person, Phone, read_people
+from openmart_pipeline.api.answer_people import PeopleRead, Person, Phone, read_people
 from openmart_pipeline.api.wire import JsonValue, object_of, text_of, whole_number_of
 
 __all__ = [

@@ -1,7 +1,6 @@
 """How fast we may ask: the one question every request asks first.
 
 Not here: how a rate is shared between processes (the ledger does that), retries.
-Imports nothing from the project.
 """
 
 from typing import Protocol

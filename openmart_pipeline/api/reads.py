@@ -1,7 +1,6 @@
 """Every call that costs nothing: progress, task ids, results, balance, deny rules.
 
 Not here: the submit, and what is done with the answers.
-Imports everything else in `api` but `client` and `submit`.
 """
 
 import asyncio
@@ -15,7 +14,13 @@ from urllib.parse import quote
 import httpx
 
 from openmart_pipeline.api.errors import ReadFailed, Throttled
-from openmart_pipeline.api.models import BatchStatus, CreditBalance, DenyKind, TaskResult, TaskState
+from openmart_pipeline.api.models import (
+    BatchStatus,
+    CreditBalance,
+    DenyKind,
+    TaskResult,
+    TaskState,
+)
 from openmart_pipeline.api.pace import LATE_S, UNPACED, Pace
 from openmart_pipeline.api.retrying import RetryBounds, with_retries
 from openmart_pipeline.api.transport import Answer, BrokenExchange, Transport, how_it_ended

@@ -1,7 +1,6 @@
 """Trying a free call again: bounded in attempts and in time, with jitter, as slow as the server asks.
 
 Not here: which errors deserve it (`verdicts.py`), and submits, which are never tried again.
-Imports `errors` and `verdicts`; stamina does the trying.
 """
 
 import logging

@@ -1,7 +1,6 @@
 """What a server's headers say about time: its clock, and how long to wait.
 
 Not here: waiting.
-Imports nothing from the project.
 """
 
 import math

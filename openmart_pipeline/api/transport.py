@@ -1,7 +1,6 @@
 """One request out, one answer in: the key, what has left the machine, and what came back before it broke.
 
 Not here: connections and proxies (`connections.py`), what a status means (`verdicts.py`), trying again, pacing.
-Imports `addresses`, `connections`, `server_time` and `wire`.
 """
 
 import asyncio

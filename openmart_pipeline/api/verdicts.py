@@ -1,7 +1,6 @@
 """What an answer's status means, as one of our errors: one table for submits, one for reads.
 
 Not here: connections, trying again.
-Imports `errors` only.
 """
 
 from http import HTTPStatus

@@ -1,7 +1,6 @@
 """Reading single values out of JSON that may hold anything, without ever raising.
 
 Not here: what the values mean (`models.py`, `people.py`).
-Imports nothing from the project.
 """
 
 import json

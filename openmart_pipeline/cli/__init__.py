@@ -1,7 +1,6 @@
 """The command line: which commands there are. What each does is in the module beside it, loaded when it is called.
 
 No rule about money or rows lives here, and no heavy import: `--help` must answer at once.
-Imports click; the command modules import the wiring and the domain.
 """
 
 import gc
@@ -42,7 +41,7 @@ COMMANDS = {
     "demo": ("openmart_pipeline.cli.demo:demo", "See all of it work, in a simulated world: no key, no cost."),
     "dev": ("openmart_pipeline.cli.dev:dev", "Start Dagster's UI on this machine, and the simulator without a key."),
     "simulate": (
-        "openmart_pipeline.api.simulator.command:simulate",
+        "openmart_pipeline.simulator.command:simulate",
         "Run a stand-in for the Openmart API on this machine.",
     ),
 }

@@ -1,7 +1,6 @@
 """`check`: is everything in order to buy? Settings, ledger, folders, disk, key, balance, clock; one line each.
 
 Lives here: the questions, in the order in which a person would mend them. Free; spends nothing.
-Imports the wiring and the client's errors.
 """
 
 import asyncio
@@ -18,10 +17,10 @@ from openmart_pipeline.api.models import CreditBalance
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import ledger_doubts, workplace
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.ledger.store import NoLedger
-from openmart_pipeline.enrichment.private_files import written_by_others
-from openmart_pipeline.enrichment.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.ledger.store import NoLedger
+from openmart_pipeline.private_files import written_by_others
+from openmart_pipeline.purchase.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTES
 from openmart_pipeline.settings import Settings, SettingsRefused, read_settings
 from openmart_pipeline.wiring import make_client
 

@@ -1,6 +1,6 @@
 """`collect`: read what was bought and is still open, for all files, and publish it. Free.
 
-Lives here: one command, for a scheduler or after an interrupted run. Imports the wiring and the steps.
+Lives here: one command, for a scheduler or after an interrupted run.
 """
 
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ import click
 
 from openmart_pipeline.cli.exits import Exit, most_urgent, plain_sentences
 from openmart_pipeline.cli.interrupts import interruptible
-from openmart_pipeline.cli.progress import Watcher
+from openmart_pipeline.cli.progress_display import Watcher
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import taken_back
 from openmart_pipeline.cli.workplace import new_run_id, workplace
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, standing
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.run import RunReport
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import collecting, standing
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.buying_run import RunReport
 from openmart_pipeline.wiring import make_buyer
 
 

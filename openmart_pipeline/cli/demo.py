@@ -1,6 +1,6 @@
 """`demo`: the whole job in the simulated world, on the sample files.
 
-Lives here: one command that is `run` with everything chosen. Imports `run` and the simulated world.
+Lives here: one command that is `run` with everything chosen.
 """
 
 from collections.abc import Mapping

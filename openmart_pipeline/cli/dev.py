@@ -22,9 +22,9 @@ from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
 from openmart_pipeline.cli.ui_processes import DagsterProcesses
-from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
-from openmart_pipeline.enrichment.private_files import make_folder, private_umask
+from openmart_pipeline.defs.instance_home import HomeUnprepared, prepare_home
 from openmart_pipeline.home import data_folder, home_folder
+from openmart_pipeline.private_files import make_folder, private_umask
 from openmart_pipeline.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,7 +1,6 @@
 """How a command ends: the exit codes, which of several wins, and one sentence instead of a traceback.
 
 Lives here: the mapping from what went wrong to a code and a sentence. The sentences are written where things fail.
-Imports the error classes of the layers below.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,13 +10,13 @@ from enum import IntEnum
 import click
 
 from openmart_pipeline.api.errors import OpenmartError
-from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
-from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused, NoLedger
-from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.warehouse import WarehouseError
-from openmart_pipeline.enrichment.warehouse.published import NothingPublished
+from openmart_pipeline.intake.refusals import FileRefused
+from openmart_pipeline.ledger.erasure import ErasureUnfinished
+from openmart_pipeline.ledger.moves import MoveRefused
+from openmart_pipeline.ledger.store import LedgerRefused, NoLedger
 from openmart_pipeline.settings import SettingsRefused
+from openmart_pipeline.warehouse import WarehouseError
+from openmart_pipeline.warehouse.published import NothingPublished
 
 
 class Exit(IntEnum):

@@ -14,10 +14,10 @@ from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
-from openmart_pipeline.enrichment.warehouse.export import ExportRefused, Selection, known_files
-from openmart_pipeline.enrichment.warehouse.export import export as write_export
-from openmart_pipeline.enrichment.warehouse.published import QueryRefused
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.warehouse.exporting import ExportRefused, Selection, known_files
+from openmart_pipeline.warehouse.exporting import export as write_export
+from openmart_pipeline.warehouse.published import QueryRefused
 
 
 @click.command()

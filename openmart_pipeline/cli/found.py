@@ -12,11 +12,11 @@ from rich.console import Console
 
 from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.cli.screen import harmless, remarks
-from openmart_pipeline.enrichment.people.entries import Entry
-from openmart_pipeline.enrichment.people.following import Followed
-from openmart_pipeline.enrichment.people.holdings import Holdings, RowNaming
-from openmart_pipeline.enrichment.people.identifiers import Identifier, identifier_of
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.contacts.identifiers import Identifier, identifier_of
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.privacy.entries import Entry
+from openmart_pipeline.privacy.following import Followed
+from openmart_pipeline.privacy.holdings import Holdings, RowNaming
 
 ROWS_SHOWN = 20
 F = TypeVar("F", bound=Callable[..., object])

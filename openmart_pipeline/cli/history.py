@@ -12,10 +12,10 @@ import click
 from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment.answers import AuditRow
-from openmart_pipeline.enrichment.ledger import audit
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import audit
+from openmart_pipeline.model.answers import AuditRow
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.services import Workplace
 
 COPIES = ("export", "backup")  # acts that leave people's data where no erasure reaches
 WIDTH = 80  # columns: fits every terminal, and a page

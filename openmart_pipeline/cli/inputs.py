@@ -1,7 +1,6 @@
 """From the paths a person names to the files of the input folder: used in place, or brought in.
 
 Lives here: which file of which name, and the refusal of a name that is taken. Reading is the business of `steps`.
-Imports the domain.
 """
 
 import contextlib
@@ -12,13 +11,14 @@ from pathlib import Path
 
 from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.cli.options import Choices
-from openmart_pipeline.cli.progress import intake_shown
+from openmart_pipeline.cli.progress_display import intake_shown
 from openmart_pipeline.cli.screen import remarks
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.input_files import partition_key_of, path_of
-from openmart_pipeline.enrichment.intake.companies import SUFFIXES, CompanyFile, FileRefused
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.steps import CompaniesTaken, Workplace
+from openmart_pipeline.intake.companies import SUFFIXES, CompanyFile, FileRefused
+from openmart_pipeline.intake.input_files import partition_key_of, path_of
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.steps import CompaniesTaken
+from openmart_pipeline.services import Workplace
 
 
 @dataclass(slots=True)

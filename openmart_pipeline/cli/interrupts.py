@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM: the same thing, once to stop in order, twice to abandon.
 
 Lives here: two signal handlers, for as long as they are wanted. What stopping means is decided in `submit` and `run`.
-Imports nothing of the project.
 """
 
 import signal

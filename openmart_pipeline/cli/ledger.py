@@ -1,7 +1,6 @@
 """`ledger`: verify, back up, reconcile, and hold the record of what was paid for.
 
-Lives here: one group of commands. What each does is in `enrichment.recovery`.
-Imports the wiring and `recovery`.
+Lives here: one group of commands. What each does is in `ledger.recovery`.
 """
 
 from collections.abc import Mapping
@@ -12,9 +11,8 @@ import click
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import ledger_doubts, person, workplace
-from openmart_pipeline.enrichment import freezes, journal_rewrite, recovery
-from openmart_pipeline.enrichment.ledger import audit
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import audit, freezes, journal_rewrite, recovery
+from openmart_pipeline.model.words import plural
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
 

@@ -1,7 +1,6 @@
 """The options that several commands share, and what they were given as one value.
 
 Lives here: names and help of options. Values are checked in the domain, with its sentences.
-Imports click, the question settings and how a file is read.
 """
 
 import functools
@@ -13,8 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from openmart_pipeline.cli.exits import Refusal
-from openmart_pipeline.enrichment.intake.reading import Reading
-from openmart_pipeline.enrichment.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.intake.reading import Reading
+from openmart_pipeline.planning.question_settings import QuestionSettings, laid_over
 
 F = TypeVar("F", bound=Callable[..., Any])
 

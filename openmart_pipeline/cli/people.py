@@ -23,12 +23,12 @@ from openmart_pipeline.cli.found import (
 from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
-from openmart_pipeline.enrichment.people import forgetting
-from openmart_pipeline.enrichment.people.forgetting import Forgotten, NotForgotten
-from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed, SeveralPeople
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger.erasure import ErasureUnfinished
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import forgetting
+from openmart_pipeline.pipeline.forgetting import Forgotten, NotForgotten
+from openmart_pipeline.privacy.holdings import Holdings, NobodyNamed, SeveralPeople
+from openmart_pipeline.services import Workplace
 from openmart_pipeline.settings import Settings
 from openmart_pipeline.wiring import make_buyer
 

@@ -1,7 +1,6 @@
 """A command with everything it starts, as one thing that can be signalled, waited for and ended without a trace.
 
 Lives here: process groups, orphans included. What the command is, and how it is stopped, is decided in `dev`.
-Imports nothing of the project.
 """
 
 import contextlib

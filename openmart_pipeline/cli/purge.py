@@ -14,10 +14,10 @@ from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.retire import key_of
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment.ledger.purging import Selection
-from openmart_pipeline.enrichment.people import purging
-from openmart_pipeline.enrichment.people.identifiers import Kind, identifier_of
-from openmart_pipeline.enrichment.people.purging import PurgeRefused
+from openmart_pipeline.contacts.identifiers import Kind, identifier_of
+from openmart_pipeline.ledger.purging import Selection
+from openmart_pipeline.pipeline import retention as purging
+from openmart_pipeline.pipeline.retention import PurgeRefused
 
 
 @click.command()

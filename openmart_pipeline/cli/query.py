@@ -17,8 +17,8 @@ from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.screen import harmless, remarks, results, table
 from openmart_pipeline.cli.workplace import published as published_path
 from openmart_pipeline.cli.workplace import record_reading
-from openmart_pipeline.enrichment.warehouse.published import QueryRefused, Result, reading_published
-from openmart_pipeline.enrichment.warehouse.spreadsheet_cells import Cell, cell, guarded
+from openmart_pipeline.warehouse.published import QueryRefused, Result, reading_published
+from openmart_pipeline.warehouse.spreadsheet_cells import Cell, cell, guarded
 
 ROWS_SHOWN = 100  # as a table; more is for a file
 

@@ -1,6 +1,6 @@
 """`quote`: what files would ask and cost, for nothing and without a key.
 
-Lives here: one command. Imports what `run` imports to plan and to show.
+Lives here: one command.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,16 @@ import click
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.inputs import take_files
 from openmart_pipeline.cli.options import Choices, as_option, paths_argument, question_options
-from openmart_pipeline.cli.quotes import plan_files, show_file, show_launchpad_line, show_quotes, to_buy
+from openmart_pipeline.cli.quotes import (
+    plan_files,
+    show_file,
+    show_launchpad_line,
+    show_quotes,
+    to_buy,
+)
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment import steps
+from openmart_pipeline.pipeline import steps
 
 
 @click.command()

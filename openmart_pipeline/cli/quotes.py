@@ -1,7 +1,6 @@
 """Planning what files ask, and showing what that would cost before anything is bought.
 
 Lives here: the words and tables of a quote. The numbers are the domain's.
-Imports `steps` and `screen`.
 """
 
 import math
@@ -11,15 +10,16 @@ from dataclasses import replace
 from rich.console import Console
 
 from openmart_pipeline.cli.options import Choices
-from openmart_pipeline.cli.progress import intake_shown
+from openmart_pipeline.cli.progress_display import intake_shown
 from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, remarks, table
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.approval import launchpad_line
-from openmart_pipeline.enrichment.ledger import owed
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, Quote
-from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import owed
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.model.approval import launchpad_line
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
+from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE, Quote
+from openmart_pipeline.services import Workplace
 
 FEW_FILES = 3  # so many have a column of their own beside their sum
 NAMED_COLUMNS = 12  # of those that are kept as they are; a table can have thousands

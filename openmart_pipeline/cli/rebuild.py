@@ -1,6 +1,6 @@
 """`rebuild`: the analysts' database made anew from the ledger and the file copies.
 
-Lives here: one command. Imports the wiring and the steps.
+Lives here: one command.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from rich.progress import Progress
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.workplace import new_run_id, workplace
-from openmart_pipeline.enrichment import rebuilding
+from openmart_pipeline.pipeline import rebuilding
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """`report`: the published database as one HTML page.
 
-Lives here: where the page goes. What is on it is the business of `enrichment.report`.
+Lives here: where the page goes. What is on it is the business of `report`.
 Opens no ledger.
 """
 
@@ -14,7 +14,7 @@ import click
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import published
-from openmart_pipeline.enrichment.report import read_numbers, report_page
+from openmart_pipeline.report import read_numbers, report_page
 
 
 @click.command()

@@ -1,7 +1,6 @@
 """`retire`: done with a file. Nothing is read, planned or bought for it any more; its data stays, or goes.
 
-Lives here: asking once more, and saying what was done. The order of steps is `enrichment.retiring`'s.
-Imports that and the wiring.
+Lives here: asking once more, and saying what was done. The order of steps is `pipeline.retiring`'s.
 """
 
 import sys
@@ -14,10 +13,10 @@ from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.history import copies_elsewhere
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment import retiring
-from openmart_pipeline.enrichment.input_files import partition_key_of
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.intake.input_files import partition_key_of
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.pipeline import retiring
+from openmart_pipeline.services import Workplace
 
 
 @click.command()

@@ -1,7 +1,6 @@
 """`run`: files of companies to contacts, with a quote and a question in between.
 
 Lives here: the order of the steps as a person sees it. Every rule is in the domain.
-Imports the wiring, the domain and the modules beside it that show things.
 """
 
 import math
@@ -16,7 +15,7 @@ from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
 from openmart_pipeline.cli.inputs import take_files
 from openmart_pipeline.cli.interrupts import interruptible
 from openmart_pipeline.cli.options import Choices, as_option, paths_argument, question_options
-from openmart_pipeline.cli.progress import Watcher
+from openmart_pipeline.cli.progress_display import Watcher
 from openmart_pipeline.cli.quotes import (
     offer,
     plan_files,
@@ -29,12 +28,13 @@ from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import ending, show_contacts, show_query, show_summary
 from openmart_pipeline.cli.to_dagster import report_to_dagster
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.approval import Approval
-from openmart_pipeline.enrichment.ledger import collecting, owed
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
-from openmart_pipeline.enrichment.steps import Buyer, Planned, Workplace
+from openmart_pipeline.ledger import collecting, owed
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.model.approval import Approval
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.buying_run import RunReport, buy_and_collect
+from openmart_pipeline.pipeline.steps import Planned
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline.wiring import make_buyer
 
 PATIENCE_MINUTES = 30.0  # a server that brought nothing for so long is better asked again later

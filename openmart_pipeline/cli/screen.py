@@ -1,7 +1,6 @@
 """What the terminal shows: consoles, tables of numbers, and text of others made harmless.
 
 Lives here: how things look. What is shown is decided by the commands.
-Imports rich only.
 """
 
 import datetime as dt

@@ -1,7 +1,6 @@
 """The simulated world of `demo` and `dev`: its data folder, its simulator as a child, the samples as its input.
 
 Lives here: one context manager and one copy. The simulator itself is in `api.simulator`.
-Imports `exits` for its refusals.
 """
 
 import ctypes
@@ -15,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openmart_pipeline.cli.exits import Exit, Refusal
-from openmart_pipeline.enrichment.private_files import make_folder
 from openmart_pipeline.home import HomeUnknown, data_folder
+from openmart_pipeline.private_files import make_folder
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 STOP_TIMEOUT_S = 10
@@ -47,7 +46,7 @@ def simulator(folder: Path, *options: str, port: int = 0) -> Iterator[str]:
 
     """
     make_folder(folder)
-    command = [sys.executable, "-m", "openmart_pipeline.api.simulator", "--port", str(port)]
+    command = [sys.executable, "-m", "openmart_pipeline.simulator", "--port", str(port)]
     process = subprocess.Popen(  # noqa: S603  our own module, and no shell
         [*command, "--state", str(folder / "simulator.sqlite"), *options],
         stdin=subprocess.DEVNULL,

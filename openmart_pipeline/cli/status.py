@@ -1,6 +1,6 @@
 """`status`: files, batches, what waits and since when, what is in doubt, what was spent. Free; asks no server.
 
-Lives here: tables of what the ledger says. Imports the ledger's reads.
+Lives here: tables of what the ledger says.
 """
 
 from collections import Counter
@@ -9,14 +9,17 @@ from collections.abc import Mapping
 import click
 from rich.console import Console
 
+from openmart_pipeline.checks import findings
+from openmart_pipeline.checks import without_answer as endings
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import ago, count, harmless, results, table
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.enrichment import endings, findings, inventory
-from openmart_pipeline.enrichment.ledger import (
+from openmart_pipeline.ledger import (
+    batch_history as history,
+)
+from openmart_pipeline.ledger import (
     collecting,
     erasure,
-    history,
     moves,
     owed,
     plans,
@@ -24,11 +27,12 @@ from openmart_pipeline.enrichment.ledger import (
     sending,
     standing,
 )
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.states import BatchState, FileState
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.states import BatchState, FileState
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import inventory
+from openmart_pipeline.services import Workplace
 from openmart_pipeline.settings import Settings
 
 _STANDINGS = (

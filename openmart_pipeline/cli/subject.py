@@ -11,14 +11,21 @@ from pathlib import Path
 import click
 
 from openmart_pipeline.cli.exits import Exit, Refusal, plain_sentences
-from openmart_pipeline.cli.found import choices, identifiers_of, included, say_rows_by_name, show_doubts, who_is_meant
+from openmart_pipeline.cli.found import (
+    choices,
+    identifiers_of,
+    included,
+    say_rows_by_name,
+    show_doubts,
+    who_is_meant,
+)
 from openmart_pipeline.cli.screen import harmless, remarks
 from openmart_pipeline.cli.workplace import person, workplace
-from openmart_pipeline.enrichment.ledger import audit
-from openmart_pipeline.enrichment.people import holdings
-from openmart_pipeline.enrichment.people.access import Basis, as_json, as_letter
-from openmart_pipeline.enrichment.people.holdings import Holdings, NobodyNamed, SeveralPeople
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import audit
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.privacy import holdings
+from openmart_pipeline.privacy.access import Basis, as_json, as_letter
+from openmart_pipeline.privacy.holdings import Holdings, NobodyNamed, SeveralPeople
 from openmart_pipeline.settings import Settings
 
 JSON, LETTER = "json", "letter"

@@ -1,7 +1,6 @@
 """What a run ends with: what became of everything, a few contacts, the query to go on with, and the exit code.
 
 Lives here: the last tables of `run` and `demo`. The numbers are the ledger's and the warehouse's.
-Imports the domain's reads and `screen`.
 """
 
 import json
@@ -13,16 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from openmart_pipeline.checks import without_answer as endings
 from openmart_pipeline.cli.exits import Exit, most_urgent
 from openmart_pipeline.cli.screen import count, harmless, table
-from openmart_pipeline.enrichment import endings
-from openmart_pipeline.enrichment.ledger import moves, owed, standing
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.plan import DUPLICATE
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline.enrichment.run import RunReport
-from openmart_pipeline.enrichment.steps import Planned, Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import moves, owed, standing
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline.buying_run import RunReport
+from openmart_pipeline.pipeline.steps import Planned
+from openmart_pipeline.planning.quoting import DUPLICATE
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline.services import Workplace
 
 FEW_CONTACTS = 5
 FEW_FILES = 3

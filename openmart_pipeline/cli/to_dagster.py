@@ -1,14 +1,14 @@
 """Telling Dagster what the command line did, where there is a Dagster to tell.
 
 Lives here: when that is, and what is said if it fails: a warning, since nothing of money rests on it.
-Imports `defs.from_cli` only when there is a DAGSTER_HOME: Dagster takes two seconds to load.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from openmart_pipeline.enrichment.run import RunReport
-from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
+from openmart_pipeline.pipeline.buying_run import RunReport
+from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
+from openmart_pipeline.services import Workplace
 
 
 def report_to_dagster(

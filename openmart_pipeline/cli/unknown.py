@@ -1,7 +1,6 @@
 """`unknown`: a person decides about batches that may have been paid for.
 
 Lives here: list, adopt, release, history. What is legal is decided in the ledger, which keeps who, when and why.
-Imports the wiring, `settling` and the ledger's moves.
 """
 
 from collections.abc import Mapping
@@ -12,11 +11,11 @@ from openmart_pipeline.cli.exits import Refusal, plain_sentences
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.status import show_unknown
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
-from openmart_pipeline.enrichment import settling
-from openmart_pipeline.enrichment.ledger import history as happened
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import batch_history as happened
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import settling
 from openmart_pipeline.wiring import make_buyer
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")

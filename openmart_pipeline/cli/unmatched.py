@@ -10,7 +10,8 @@ import click
 from openmart_pipeline.cli.exits import plain_sentences
 from openmart_pipeline.cli.screen import count, harmless, results, table
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
-from openmart_pipeline.enrichment import candidates, settling
+from openmart_pipeline.collection import candidates
+from openmart_pipeline.pipeline import settling
 
 MOST_CANDIDATES = 10  # shown of one result; a batch has up to 100 tasks
 

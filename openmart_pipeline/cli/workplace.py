@@ -1,7 +1,6 @@
 """Opening the workplace for a command.
 
 Lives here: the command line's use of the wiring. No rules.
-Imports `settings` and `wiring`.
 """
 
 import datetime as dt
@@ -13,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from openmart_pipeline.cli.screen import harmless, remarks
-from openmart_pipeline.enrichment import freezes, recovery
-from openmart_pipeline.enrichment.disks import doubt_about
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.ledger import audit
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused, NoLedger
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.ledger import audit, freezes, recovery
+from openmart_pipeline.ledger.disks import doubt_about
+from openmart_pipeline.ledger.store import LedgerRefused, NoLedger
+from openmart_pipeline.services import Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import open_workplace
 

@@ -1,5 +1,4 @@
 """The Dagster layer: partitions, assets, checks, automation, and the home where Dagster keeps their history.
 
 Decides nothing about money or rows: every asset takes its inputs, calls one step, returns what to show.
-Imports `enrichment`, `wiring`, `settings`; only `definitions` and the command line import this.
 """

@@ -1,7 +1,6 @@
 """`submitted_batches`: the asset whose materialization spends, up to the credit limit that a person typed.
 
-Lives here: the approval going in, the report coming out. Every gate in front of money is in `enrichment.submit`.
-Imports `steps` and the modules of `defs` for metadata, partitions and failures.
+Lives here: the approval going in, the report coming out. Every gate in front of money is in `purchase.submit`.
 """
 
 import math
@@ -25,16 +24,17 @@ from openmart_pipeline.defs.metadata import (
 from openmart_pipeline.defs.partitions import input_file_of, input_files
 from openmart_pipeline.defs.planned import enrichment_plan
 from openmart_pipeline.defs.progress_log import ProgressLog
-from openmart_pipeline.defs.quote import quote_markdown
+from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
-from openmart_pipeline.enrichment import approval, steps
-from openmart_pipeline.enrichment.ledger import owed, plans, standing
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.outcomes import SubmitReport
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import owed, plans, standing
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.model import approval
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.purchase.outcomes import SubmitReport
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline.services import Workplace
 
 _FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run
 _FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK, Stop.STALE)

@@ -1,7 +1,7 @@
 """Checks: sentences that are true when green, over everything the pipeline holds.
 
 Lives here: which promise hangs on which asset, and how a finding is shown. What is looked for is in
-`enrichment`: `findings`, `quality`, `drift`, `waits`. A check informs; the money gates are in the submit.
+`checks`: `findings`, `quality`, `drift`, `waits`. A check informs; the money gates are in the submit.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from openmart_pipeline.checks import drift, findings, quality, waits
+from openmart_pipeline.checks.findings import Finding
 from openmart_pipeline.defs.bought import submitted_batches
 from openmart_pipeline.defs.collected import contacts, published_database, task_results
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.metadata import Metadata, numbers
 from openmart_pipeline.defs.planned import companies, enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import drift, findings, quality, waits
-from openmart_pipeline.enrichment.findings import Finding
-from openmart_pipeline.enrichment.ledger.history import Happened
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger.batch_history import Happened
+from openmart_pipeline.services import Workplace
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

@@ -1,13 +1,13 @@
 """The way back: `task_results`, `contacts`, and the `published_database` that analysts read. All of it is free.
 
 Lives here: three assets; each calls one step and says what it made.
-Imports `steps` and the modules of `defs` for metadata, partitions and failures.
 """
 
 import time
 
 import dagster as dg
 
+from openmart_pipeline.collection.collector import CollectReport
 from openmart_pipeline.defs.bought import submitted_batches
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.figures import of_contacts, of_publication
@@ -29,11 +29,10 @@ from openmart_pipeline.defs.progress_log import ProgressLog
 from openmart_pipeline.defs.publishing import left_to_others
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.collect import CollectReport
-from openmart_pipeline.enrichment.ledger import standing
-from openmart_pipeline.enrichment.ledger.sharing import lease
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.ledger import standing
+from openmart_pipeline.ledger.sharing import lease
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.services import Buyer, Workplace
 
 COLLECT = "collect"  # the kind of lease: one slice per file at a time
 SLICE_S = 15 * 60  # a run that ends lets others have its place, and shows what it has

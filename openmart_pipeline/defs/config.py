@@ -1,7 +1,6 @@
 """What a person types in the Launchpad: fields with examples. Values are checked in the domain, in one sentence.
 
 Lives here: names, types and descriptions; no rule, and no limit but the ones the domain states.
-Imports nothing of the project.
 """
 
 import dagster as dg

@@ -1,7 +1,6 @@
 """The one place where a refusal of the domain becomes a failed step: its sentence, without a traceback's noise.
 
 Lives here: which errors are sentences for a person. Nothing is decided here.
-Imports the domain's refusals.
 """
 
 from collections.abc import Iterator
@@ -9,12 +8,12 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from openmart_pipeline.enrichment.ledger.erasure import ErasureUnfinished
-from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.warehouse import WarehouseError
+from openmart_pipeline.intake.refusals import FileRefused
+from openmart_pipeline.ledger.erasure import ErasureUnfinished
+from openmart_pipeline.ledger.moves import MoveRefused
+from openmart_pipeline.ledger.store import LedgerRefused
 from openmart_pipeline.settings import SettingsRefused
+from openmart_pipeline.warehouse import WarehouseError
 
 REFUSALS = (FileRefused, SettingsRefused, LedgerRefused, ErasureUnfinished, WarehouseError, MoveRefused)
 

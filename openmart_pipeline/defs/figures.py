@@ -1,15 +1,14 @@
 """The figures that Dagster plots over time: of a file at its `contacts`, of everything at `published_database`.
 
-Lives here: which numbers, under which names. They are reckoned in `enrichment.quality`.
-Imports `metadata`.
+Lives here: which numbers, under which names. They are reckoned in `checks.quality`.
 """
 
 import dagster as dg
 
+from openmart_pipeline.checks.quality import Quality, quality_in_total, quality_of_file
 from openmart_pipeline.defs.metadata import Metadata, numbers, of_file
-from openmart_pipeline.enrichment.ledger import plans, review, standing
-from openmart_pipeline.enrichment.quality import Quality, quality_in_total, quality_of_file
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger import plans, review, standing
+from openmart_pipeline.services import Workplace
 
 
 def of_contacts(work: Workplace, key: str) -> Metadata:

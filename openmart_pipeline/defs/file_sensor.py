@@ -1,7 +1,6 @@
 """`company_files_sensor`: files that lie still in the input folder become partitions and are planned. Free.
 
-Lives here: what a tick remembers, and what it asks for. What a file is, is in `enrichment.inventory`.
-Imports that, the jobs, the partitions and the check it keeps up to date.
+Lives here: what a tick remembers, and what it asks for. What a file is, is in `pipeline.inventory`.
 """
 
 import json
@@ -11,17 +10,21 @@ from dataclasses import asdict, dataclass, field
 
 import dagster as dg
 
-from openmart_pipeline.defs.checks import EVERY_INPUT_FILE_IS_READABLE, NO_INPUT_FILE_IS_MISSING, changed
+from openmart_pipeline.defs.checks import (
+    EVERY_INPUT_FILE_IS_READABLE,
+    NO_INPUT_FILE_IS_MISSING,
+    changed,
+)
 from openmart_pipeline.defs.failures import REFUSALS
 from openmart_pipeline.defs.jobs import PLAN, plan_company_files_job, work_tags
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import inventory
-from openmart_pipeline.enrichment.inventory import Inventory
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.ledger.retirement import batches_not_ended, retired_files
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.ledger.retirement import batches_not_ended, retired_files
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import inventory
+from openmart_pipeline.pipeline.inventory import Inventory
+from openmart_pipeline.services import Workplace
 
 TICK_EVERY_S = 15
 HASHING_BUDGET_S = 20.0  # of the 60 s after which Dagster calls a tick failed while it runs on

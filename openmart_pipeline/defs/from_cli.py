@@ -1,7 +1,6 @@
 """What the command line did, as Dagster shows it: one runless event for each asset, tagged `openmart/via=cli`.
 
 Lives here: events about work that is done. No run is made up for it, so no run can become a ghost.
-Imports the metadata of `defs`; the command line imports this when there is a DAGSTER_HOME.
 """
 
 from collections.abc import Mapping
@@ -10,12 +9,13 @@ from pathlib import Path
 import dagster as dg
 
 from openmart_pipeline.defs.figures import of_contacts, of_publication
-from openmart_pipeline.defs.intake import of_intake
 from openmart_pipeline.defs.metadata import Metadata, numbers, of_rows, texts, version_of
 from openmart_pipeline.defs.partitions import input_files
-from openmart_pipeline.defs.quote import quote_markdown
-from openmart_pipeline.enrichment.run import RunReport
-from openmart_pipeline.enrichment.steps import CompaniesTaken, Planned, Workplace
+from openmart_pipeline.defs.quote_metadata import quote_markdown
+from openmart_pipeline.defs.reading_metadata import of_intake
+from openmart_pipeline.pipeline.buying_run import RunReport
+from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
+from openmart_pipeline.services import Workplace
 
 VIA = {"openmart/via": "cli"}
 

@@ -1,7 +1,6 @@
 """Jobs: which assets run together, and the tags by which the queue lets one run per file and kind through.
 
 Lives here: names and selections. Who starts them is in the sensors and schedules.
-Imports the assets.
 """
 
 import dagster as dg

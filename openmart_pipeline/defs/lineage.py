@@ -1,7 +1,6 @@
 """Which column is made of which, all the way from `contacts` back to `companies`: every column of every table.
 
 Lives here: the tables' lineage as data, shown by Dagster before the first run. A test walks it.
-Imports nothing.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Metadata: what an asset says of itself before its first run, and after each.
 
 Lives here: Dagster's own keys and ours under `openmart/`. Counts and ids, never people, never the key.
-Imports `lineage`, `contents` and the warehouse's dictionary.
 """
 
 import hashlib
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from openmart_pipeline.checks.contents import held
+from openmart_pipeline.contacts.identifiers import without_identifiers
 from openmart_pipeline.defs.lineage import Lineage
-from openmart_pipeline.enrichment.contents import held
-from openmart_pipeline.enrichment.people.identifiers import without_identifiers
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.warehouse import data_dictionary
+from openmart_pipeline.services import Workplace
+from openmart_pipeline.warehouse import data_dictionary
 
 Metadata = dict[str, dg.MetadataValue]
 GROUP = "company_contacts"  # one: several are shown folded up, and nobody sees the way of the data

@@ -1,7 +1,6 @@
-"""Partitions: one per file in the input folder, named as `enrichment.input_files` names them.
+"""Partitions: one per file in the input folder, named as `intake.input_files` names them.
 
 Lives here: the definition, and the one function by which an asset learns its file. Nothing reads a file here.
-Imports nothing of the project.
 """
 
 import dagster as dg

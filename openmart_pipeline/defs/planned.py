@@ -1,14 +1,12 @@
 """The free half of the way in: `companies` and `enrichment_plan`, from a file to its quote.
 
 Lives here: two assets; each calls one step and says what it made. Nothing here spends.
-Imports `steps` and the modules of `defs` for metadata, partitions and failures.
 """
 
 import dagster as dg
 
 from openmart_pipeline.defs.config import PlanChoices, ReadingChoices
 from openmart_pipeline.defs.failures import refusals_as_failures
-from openmart_pipeline.defs.intake import of_intake, rows_markdown
 from openmart_pipeline.defs.lineage import ENRICHMENT_PLAN
 from openmart_pipeline.defs.metadata import (
     CODE_VERSION,
@@ -23,10 +21,11 @@ from openmart_pipeline.defs.metadata import (
 )
 from openmart_pipeline.defs.partitions import input_file_of, input_files
 from openmart_pipeline.defs.progress_log import ProgressLog
-from openmart_pipeline.defs.quote import quote_markdown
+from openmart_pipeline.defs.quote_metadata import quote_markdown
+from openmart_pipeline.defs.reading_metadata import of_intake, rows_markdown
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.question_settings import laid_over
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.planning.question_settings import laid_over
 
 
 @dg.asset(

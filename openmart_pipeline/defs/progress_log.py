@@ -1,7 +1,6 @@
 """The run's log as a listener of the money path: what a person must see at once, the rest as a line now and then.
 
 Lives here: one listener, called from many threads. No rules.
-Imports `progress`.
 """
 
 import threading
@@ -37,7 +36,7 @@ class Log(Protocol):
 
 
 class ProgressLog:
-    """Hears every step of reading, planning, buying or collecting (`enrichment.progress.OnEvent`)."""
+    """Hears every step of reading, planning, buying or collecting (`model.events.OnEvent`)."""
 
     def __init__(self, log: Log) -> None:
         """Write to the run's log."""

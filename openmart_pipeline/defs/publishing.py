@@ -1,7 +1,7 @@
 """When a run publishes what it loaded, and when it may leave that to another: fifty files need no fifty copies.
 
 Lives here: the rule for runs, and the one for the sensor that makes up for runs that died. What is due is in the
-ledger, so that a kill anywhere leaves it due. Imports `under_way`.
+ledger, so that a kill anywhere leaves it due.
 """
 
 import datetime as dt
@@ -10,9 +10,9 @@ import time
 import dagster as dg
 
 from openmart_pipeline.defs.under_way import unfinished
-from openmart_pipeline.enrichment.ledger import loads
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import loads
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.services import Workplace
 
 PUBLISHING_JOBS = ("plan_company_files_job", "collect_contacts_job")
 PUBLISH_JOB = "publish_contacts_job"

@@ -1,13 +1,13 @@
 """`batch_readiness_sensor`: asks Openmart what is ready, within a time budget, and requests collecting runs. Free.
 
 Lives here: one tick. What is due, and for which files a run is worth it, is in the ledger's `standing`.
-Imports `steps`, the jobs and the checks it keeps up to date.
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
+from openmart_pipeline.collection.poll import PollReport
 from openmart_pipeline.defs.checks import WATCHED, changed
 from openmart_pipeline.defs.collected import COLLECT as COLLECT_LEASE
 from openmart_pipeline.defs.failures import REFUSALS
@@ -23,13 +23,12 @@ from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.publishing import is_left_undone
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.under_way import unfinished
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, moves, standing
-from openmart_pipeline.enrichment.ledger.sharing import is_leased
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.poll import PollReport
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.ledger import collecting, moves, standing
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.sharing import is_leased
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.services import Workplace
 
 TICK_EVERY_S = 15
 POLLING_BUDGET_S = 40.0  # of the 60 s after which Dagster calls a tick failed while it runs on

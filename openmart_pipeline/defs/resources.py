@@ -1,14 +1,13 @@
 """Resources: from the environment, read when a step or a tick begins, to the plain objects it works with.
 
 Lives here: opening and closing. The environment itself is handed in by `definitions`, the wiring line.
-Imports `settings` and `wiring`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import make_buyer, open_workplace
 

@@ -1,7 +1,6 @@
 """Schedules: planning every day; buying and refreshing only where a person switched them on and set a limit.
 
 Lives here: when, for which files, with which configuration.
-Imports the jobs, `inventory` and the ledger's plans.
 """
 
 from collections.abc import Mapping
@@ -20,11 +19,12 @@ from openmart_pipeline.defs.jobs import (
 )
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.resources import WorkplaceResource
-from openmart_pipeline.enrichment import inventory
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.ledger.retirement import retired_files
-from openmart_pipeline.enrichment.ledger.selection import Scope, first_owed, plans_to_refresh, select_now
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.ledger.retirement import retired_files
+from openmart_pipeline.ledger.selection import first_owed, plans_to_refresh, select_now
+from openmart_pipeline.model.approval import Scope
+from openmart_pipeline.pipeline import inventory
+from openmart_pipeline.services import Workplace
 
 NO_LIMIT_SET = (
     "OPENMART_CREDITS_PER_RUN is not set, so nothing is bought: set it to the most estimated credits that one run, "

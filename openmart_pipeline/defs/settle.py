@@ -1,7 +1,6 @@
 """`settle_unknown_batches_job`: a person's word on batches that may have been paid for.
 
 Lives here: the run configuration turned into moves of the ledger, and the check reported again.
-Imports `enrichment.settling`, which asks the server, and `checks`.
 """
 
 import dagster as dg
@@ -10,10 +9,10 @@ from openmart_pipeline.defs.checks import WATCHED
 from openmart_pipeline.defs.config import Settlement
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.settling import adopt_known, release_each
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.pipeline.settling import adopt_known, release_each
+from openmart_pipeline.services import Workplace
 
 ADOPT, RELEASE = "adopt", "release"
 

@@ -1,16 +1,16 @@
 """What a file still waits for, in numbers and in one sentence: shown wherever there is nothing to show yet.
 
-Lives here: words. Imports the ledger's reads.
+Lives here: words.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
-from openmart_pipeline.enrichment import endings
-from openmart_pipeline.enrichment.ledger import collecting, moves, owed, plans
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline.enrichment.words import plural
+from openmart_pipeline.checks import without_answer as endings
+from openmart_pipeline.ledger import collecting, moves, owed, plans
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.model.words import plural
+from openmart_pipeline.services import Workplace
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,13 @@ from openmart_pipeline.api.errors import NotSent, OpenmartError, ReadFailed, Wro
 from openmart_pipeline.api.models import InfoAccess, TaskRequest
 from openmart_pipeline.api.reads import Reader
 from openmart_pipeline.api.transport import OutgoingBody
-from openmart_pipeline_tests.api.scripted_server import ScriptedServer, Visit, says, says_raw, tunnels_to
+from openmart_pipeline_tests.api.scripted_server import (
+    ScriptedServer,
+    Visit,
+    says,
+    says_raw,
+    tunnels_to,
+)
 
 KEY = "sk-canary-5f2b"
 HOST = "https://api.openmart.invalid"

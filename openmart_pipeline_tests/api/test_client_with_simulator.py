@@ -7,7 +7,14 @@ import pytest
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import Gone, KeyRefused, OutcomeUnknown, Rejected
-from openmart_pipeline.api.models import BatchStatus, DenyKind, InfoAccess, TaskRequest, TaskState, read_people
+from openmart_pipeline.api.models import (
+    BatchStatus,
+    DenyKind,
+    InfoAccess,
+    TaskRequest,
+    TaskState,
+    read_people,
+)
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 TASKS = [

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from openmart_pipeline.enrichment.ledger import plans
+from openmart_pipeline.ledger import plans
 from openmart_pipeline_tests.cli.terminal import Terminal, number, sentence
 from openmart_pipeline_tests.money import at_work
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline_tests.cli.terminal import Terminal, number, sentence
-from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.money import at_work, batch_states, task_states
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

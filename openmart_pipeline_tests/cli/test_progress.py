@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from openmart_pipeline.cli.progress import Watcher
-from openmart_pipeline.enrichment.run import RunReport
+from openmart_pipeline.cli.progress_display import Watcher
+from openmart_pipeline.pipeline.buying_run import RunReport
 
 
 def test_why_it_waits_is_said_once_and_then_only_for_how_long() -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from openmart_pipeline.cli.export import export
 from openmart_pipeline.cli.query import query
 from openmart_pipeline_tests.cli.terminal import remarks
-from openmart_pipeline_tests.enrichment.warehouse_rows import (
+from openmart_pipeline_tests.warehouse.warehouse_rows import (
     INFO,
     answer,
     body,

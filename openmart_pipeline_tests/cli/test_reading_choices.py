@@ -3,7 +3,7 @@
 import pytest
 
 from openmart_pipeline_tests.cli.terminal import Terminal, number, sentence
-from openmart_pipeline_tests.enrichment.intake.workbook_bytes import workbook
+from openmart_pipeline_tests.intake.workbook_bytes import workbook
 
 
 def test_columns_that_were_named_are_shown_and_kept_for_the_next_version(terminal: Terminal) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from openmart_pipeline.cli.exits import URGENCY, Exit, most_urgent
-from openmart_pipeline.enrichment.ledger import collecting
+from openmart_pipeline.ledger import collecting
 from openmart_pipeline_tests.cli.terminal import Terminal, number
 from openmart_pipeline_tests.money import assert_accounts_agree, at_work, batch_states
 from openmart_pipeline_tests.simulator_process import SimulatorProcess

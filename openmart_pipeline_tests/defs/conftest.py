@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 from openmart_pipeline_tests.defs.world import World
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

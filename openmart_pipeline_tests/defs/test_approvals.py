@@ -13,9 +13,12 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 
 from openmart_pipeline.cli import main
-from openmart_pipeline.defs.schedules import buy_planned_contacts_daily, refresh_stale_contacts_monthly
+from openmart_pipeline.defs.schedules import (
+    buy_planned_contacts_daily,
+    refresh_stale_contacts_monthly,
+)
 from openmart_pipeline.defs.switched_on import SPENDING
-from openmart_pipeline.enrichment.approval import launchpad_line
+from openmart_pipeline.model.approval import launchpad_line
 from openmart_pipeline_tests.defs.world import World, failure, shown
 
 DOMAINS = [f"company-{number}.com" for number in range(4)]

@@ -4,8 +4,8 @@ import duckdb
 import pytest
 
 from openmart_pipeline.defs.checks import PROMISES
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import collecting, loads, moves, schema
+from openmart_pipeline.ledger import collecting, loads, moves, schema
+from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.defs.world import World, failure, shown
 from openmart_pipeline_tests.money import assert_accounts_agree
 

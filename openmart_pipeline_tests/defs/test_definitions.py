@@ -8,7 +8,7 @@ import yaml
 
 from openmart_pipeline.definitions import build_definitions
 from openmart_pipeline.defs.checks import PROMISES
-from openmart_pipeline.enrichment.warehouse import data_dictionary
+from openmart_pipeline.warehouse import data_dictionary
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ["companies", "contacts", "enrichment_plan", "published_database", "submitted_batches", "task_results"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from openmart_pipeline.enrichment.people import forgetting
-from openmart_pipeline.enrichment.people.identifiers import Identifier, identifier_of
-from openmart_pipeline.enrichment.people.suppression import REMOVED
+from openmart_pipeline.contacts.identifiers import Identifier, identifier_of
+from openmart_pipeline.contacts.suppression import REMOVED
+from openmart_pipeline.pipeline import forgetting
 from openmart_pipeline_tests.defs.world import World, failure
 from openmart_pipeline_tests.traces import traces
 

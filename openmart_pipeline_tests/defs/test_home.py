@@ -5,11 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from openmart_pipeline.defs.home import HomeUnprepared, prepare_home
+from openmart_pipeline.defs.instance_home import HomeUnprepared, prepare_home
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN_IT = (
-    "import sys; from pathlib import Path; from openmart_pipeline.defs.home import prepare_home;"
+    "import sys; from pathlib import Path; from openmart_pipeline.defs.instance_home import prepare_home;"
     "assert 'dagster' not in sys.modules; home = prepare_home(Path(sys.argv[1]));"
     "import dagster as dg; dg.DagsterInstance.from_config(str(home)).get_runs_count()"
 )

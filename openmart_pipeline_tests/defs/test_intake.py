@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from openmart_pipeline.defs.intake import rows_markdown
-from openmart_pipeline.enrichment.warehouse import RowOutcome
+from openmart_pipeline.defs.reading_metadata import rows_markdown
+from openmart_pipeline.warehouse import RowOutcome
 from openmart_pipeline_tests.cli.terminal import Terminal, sentence
 from openmart_pipeline_tests.defs.world import World, failure, shown
 

@@ -10,9 +10,9 @@ import pytest
 
 from openmart_pipeline.defs.publishing import PUBLISH_EVERY_S, is_left_undone, left_to_others
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import loads
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger import loads
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests.defs.world import COLLECT, PLAN, World, shown
 
 PUBLISH = "publish_contacts_job"

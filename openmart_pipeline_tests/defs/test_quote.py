@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from openmart_pipeline.defs.quote import quote_markdown
+from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline_tests.defs.world import World
 
 

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger.sharing import lease
+from openmart_pipeline.ledger.sharing import lease
+from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.defs.world import BUY, COLLECT, World
 
 DOMAINS = [f"company-{number}.com" for number in range(6)]

@@ -13,8 +13,9 @@ import dagster as dg
 from openmart_pipeline.definitions import build_definitions
 from openmart_pipeline.defs.checks import PROMISES
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.steps import Planned, Workplace
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.pipeline.steps import Planned
+from openmart_pipeline.services import Workplace
 from openmart_pipeline.settings import read_settings
 from openmart_pipeline.wiring import open_workplace
 from openmart_pipeline_tests import money

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
 from openmart_pipeline_tests.faults import kept_people
 from openmart_pipeline_tests.faults.shop import Shop
+from openmart_pipeline_tests.ledger.desk import Desk, desk_at
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 GOOD = {

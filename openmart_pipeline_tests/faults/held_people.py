@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.ledger import schema
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline_tests.money import at_work, company_file, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

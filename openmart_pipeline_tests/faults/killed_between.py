@@ -6,7 +6,7 @@ No claims here.
 import sys
 from pathlib import Path
 
-from openmart_pipeline_tests.enrichment.desk import desk_at
+from openmart_pipeline_tests.ledger.desk import desk_at
 
 if __name__ == "__main__":
     with desk_at(Path(sys.argv[1]), sys.argv[2]) as desk:

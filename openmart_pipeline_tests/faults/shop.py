@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.pace import UNPACED
-from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.ledger.plans import Plan
-from openmart_pipeline.enrichment.ledger.store import Ledger
-from openmart_pipeline.enrichment.steps import Buyer
-from openmart_pipeline_tests.enrichment.desk import Desk, asks
+from openmart_pipeline.ledger import schema
+from openmart_pipeline.ledger.plans import Plan
+from openmart_pipeline.ledger.store import Ledger
+from openmart_pipeline.services import Buyer
+from openmart_pipeline_tests.ledger.desk import Desk, asks
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 
 

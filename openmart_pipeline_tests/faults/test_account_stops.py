@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, limit_batches, quick_buyer
+from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.money import (
     asks_left,
     assert_accounts_agree,

@@ -1,9 +1,9 @@
 """F31: the daemon was down for days and comes back to many batches: bounded ticks, oldest first, at the set rate."""
 
 from openmart_pipeline.api.pace import UNPACED
-from openmart_pipeline.enrichment.ledger.sharing import SharedPace
-from openmart_pipeline_tests.enrichment.desk import Desk
+from openmart_pipeline.ledger.sharing import SharedPace
 from openmart_pipeline_tests.faults.shop import Shop, densest_second, in_batches
+from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 BATCHES = 100

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from openmart_pipeline.cli import main
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger.sending import PlanStale
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger.sending import PlanStale
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests.cli.terminal import Terminal
-from openmart_pipeline_tests.enrichment.desk import Desk, asks
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
+from openmart_pipeline_tests.ledger.desk import Desk, asks
 from openmart_pipeline_tests.money import approval_of, at_work, bought, company_file, planned
 
 KEY = "a.csv"

@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from openmart_pipeline.cli import main
-from openmart_pipeline.enrichment import recovery, retiring, steps
-from openmart_pipeline.enrichment.ledger import audit, moves
-from openmart_pipeline.enrichment.ledger.purging import Selection
-from openmart_pipeline.enrichment.people import forgetting, purging
-from openmart_pipeline.enrichment.people.identifiers import identifier_of
-from openmart_pipeline.enrichment.rebuilding import rebuild
-from openmart_pipeline_tests.enrichment.desk import Desk
-from openmart_pipeline_tests.enrichment.desk import ask as question
+from openmart_pipeline.contacts.identifiers import identifier_of
+from openmart_pipeline.ledger import audit, moves, recovery
+from openmart_pipeline.ledger.purging import Selection
+from openmart_pipeline.pipeline import forgetting, retiring, steps
+from openmart_pipeline.pipeline import retention as purging
+from openmart_pipeline.pipeline.rebuilding import rebuild
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
+from openmart_pipeline_tests.ledger.desk import Desk
+from openmart_pipeline_tests.ledger.desk import ask as question
 from openmart_pipeline_tests.simulator_process import API_KEY
 
 

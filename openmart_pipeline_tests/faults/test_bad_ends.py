@@ -3,11 +3,11 @@
 import datetime as dt
 import uuid
 
-from openmart_pipeline.enrichment.ledger.plans import Reask
-from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Desk, ask
+from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.ledger.plans import Reask
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop
+from openmart_pipeline_tests.ledger.desk import Desk, ask
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 NO_PATIENCE = Patience(stuck_after=dt.timedelta(0), stuck_polls=0)

@@ -7,10 +7,10 @@ buying goes on, since the account itself refuses what it can't pay, and the repo
 import click
 import pytest
 
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.cli.terminal import Terminal
-from openmart_pipeline_tests.enrichment.desk import Desk
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 FLOOR = 50_000  # above the sentinel, which must not be taken for an amount

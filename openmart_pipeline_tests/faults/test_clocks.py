@@ -5,15 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.plans import Reask
-from openmart_pipeline.enrichment.ledger.selection import Scope
-from openmart_pipeline.enrichment.ledger.sharing import SharedPace
-from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Clock, Desk, desk_at
+from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.plans import Reask
+from openmart_pipeline.ledger.sharing import SharedPace
+from openmart_pipeline.model.approval import Scope
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned
+from openmart_pipeline_tests.ledger.desk import Clock, Desk, desk_at
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    at_work,
+    bought,
+    company_file,
+    planned,
+)
 
 DAY_BACK, YEAR_AHEAD = {"days": -1}, {"days": 365}
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import disks, freezes, journal_check, recovery
-from openmart_pipeline.enrichment.freezes import Surroundings
-from openmart_pipeline.enrichment.key_registry import KeyRegistry
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.ledger import disks, freezes, journal_check, recovery
+from openmart_pipeline.ledger.freezes import Surroundings
+from openmart_pipeline.ledger.key_registry import KeyRegistry
+from openmart_pipeline.ledger.store import LedgerRefused
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.cli.terminal import Terminal
-from openmart_pipeline_tests.enrichment.desk import KEY_HASH, Desk, desk_at
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import KEY_HASH, Desk, desk_at
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 

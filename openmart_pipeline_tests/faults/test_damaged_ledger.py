@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import ledger, recovery
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline_tests.enrichment.desk import PRICES, Desk, asks, desk_at
+from openmart_pipeline import ledger
+from openmart_pipeline.ledger import plans, recovery
+from openmart_pipeline.ledger.store import LedgerRefused
 from openmart_pipeline_tests.faults.shop import Shop
+from openmart_pipeline_tests.ledger.desk import PRICES, Desk, asks, desk_at
 
 PAGE = 4096
 

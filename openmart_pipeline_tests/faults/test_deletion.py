@@ -8,10 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from openmart_pipeline.enrichment import retiring, steps
-from openmart_pipeline.enrichment.people import forgetting
-from openmart_pipeline.enrichment.people.identifiers import identifier_of
-from openmart_pipeline.enrichment.rebuilding import rebuild
+from openmart_pipeline.contacts.identifiers import identifier_of
+from openmart_pipeline.pipeline import forgetting, retiring, steps
+from openmart_pipeline.pipeline.rebuilding import rebuild
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
 from openmart_pipeline_tests.money import at_work, company_file, planned
 

@@ -8,16 +8,24 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from openmart_pipeline.enrichment import recovery, steps
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.store import LedgerUnwritable
-from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline.enrichment.warehouse import WarehouseUnwritable
-from openmart_pipeline_tests.enrichment.desk import Clock, Desk, desk_at
+from openmart_pipeline.intake.refusals import FileRefused
+from openmart_pipeline.ledger import recovery
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.store import LedgerUnwritable
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline.warehouse import WarehouseUnwritable
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches, quick_buyer
 from openmart_pipeline_tests.faults.small_disk import SmallDisk, small_disk
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
+from openmart_pipeline_tests.ledger.desk import Clock, Desk, desk_at
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    at_work,
+    bought,
+    company_file,
+    planned,
+    whole_run,
+)
 
 
 class InterruptedClock(Clock):

@@ -13,10 +13,18 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline.api import errors
-from openmart_pipeline.enrichment.rules import RULES, UNEXPECTED, Stop, rule_for
-from openmart_pipeline_tests.api.scripted_server import ScriptedServer, Step, by_method, in_turn, says, says_raw, then
-from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
+from openmart_pipeline.purchase.rules import RULES, UNEXPECTED, Stop, rule_for
+from openmart_pipeline_tests.api.scripted_server import (
+    ScriptedServer,
+    Step,
+    by_method,
+    in_turn,
+    says,
+    says_raw,
+    then,
+)
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import Desk, desk_at
 from openmart_pipeline_tests.money import assert_accounts_agree
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.inventory import look
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.rebuilding import rebuild
-from openmart_pipeline.enrichment.refusals import FileRefused
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.intake.refusals import FileRefused
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.inventory import look
+from openmart_pipeline.pipeline.rebuilding import rebuild
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, bought, company_file, planned, whole_run
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    at_work,
+    bought,
+    company_file,
+    planned,
+    whole_run,
+)
 
 
 def domains(count: int) -> list[str]:

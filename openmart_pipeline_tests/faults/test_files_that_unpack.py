@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from openmart_pipeline.enrichment.intake import parquet_tables
-from openmart_pipeline.enrichment.intake.companies import CompanyFile, FileRefused, ReadOptions
-from openmart_pipeline_tests.enrichment.intake.workbook_bytes import workbook
+from openmart_pipeline.intake import parquet_tables
+from openmart_pipeline.intake.companies import CompanyFile, FileRefused, ReadOptions
+from openmart_pipeline_tests.intake.workbook_bytes import workbook
 
 
 def refused(path: Path, name: str, **options: int) -> str:

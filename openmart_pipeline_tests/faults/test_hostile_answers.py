@@ -7,13 +7,20 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.api.decoding import Decoder, UndecodableError
-from openmart_pipeline.enrichment import findings, settling
-from openmart_pipeline.enrichment.collect import ids_at_one_look
-from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.warehouse.answer_staging import RAW_BYTES
-from openmart_pipeline_tests.enrichment.desk import Desk, ask
+from openmart_pipeline.checks import findings
+from openmart_pipeline.collection.collector import ids_at_one_look
+from openmart_pipeline.ledger import schema
+from openmart_pipeline.pipeline import settling
+from openmart_pipeline.warehouse.answer_staging import RAW_BYTES
 from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
-from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, task_states, whole_run
+from openmart_pipeline_tests.ledger.desk import Desk, ask
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    at_work,
+    company_file,
+    task_states,
+    whole_run,
+)
 
 ERRORS = ("data_error", "data_text", "data_scalars")
 READABLE = ("long_number", "nested", "huge")

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import journal_rewrite, recovery
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.ledger import adoption, moves
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline.enrichment.orphans import settle_orphans
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.ledger import adoption, journal_rewrite, moves, recovery
+from openmart_pipeline.ledger.journal import SubmissionJournal
+from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.store import LedgerRefused
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.cli.terminal import Terminal
-from openmart_pipeline_tests.enrichment.desk import Desk, asks, desk_at
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
 from openmart_pipeline_tests.faults.test_ledger_in_trouble import held
+from openmart_pipeline_tests.ledger.desk import Desk, asks, desk_at
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 WAIT_S = 20

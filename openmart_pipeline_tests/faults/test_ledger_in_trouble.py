@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
+from openmart_pipeline.ledger import recovery
+from openmart_pipeline.ledger.store import LedgerRefused
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import Desk, desk_at
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 HELD_S = 1.0

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.people import forgetting
-from openmart_pipeline.enrichment.people.identifiers import identifier_of
-from openmart_pipeline.enrichment.rebuilding import rebuild
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.contacts.identifiers import identifier_of
+from openmart_pipeline.pipeline import forgetting, steps
+from openmart_pipeline.pipeline.rebuilding import rebuild
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests.faults.held_people import HEADER, KEY, ROWS, holding, person
 from openmart_pipeline_tests.faults.shop import Shop
 from openmart_pipeline_tests.money import company_file, planned

@@ -4,15 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import settling
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.api.scripted_server import ScriptedServer, Step, by_method, in_turn, says, says_raw
-from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.ledger.moves import MoveRefused
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.pipeline import settling
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline_tests.api.scripted_server import (
+    ScriptedServer,
+    Step,
+    by_method,
+    in_turn,
+    says,
+    says_raw,
+)
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
-from openmart_pipeline_tests.money import assert_accounts_agree, assert_each_task_is_in_one_place, settle_unknown
+from openmart_pipeline_tests.ledger.desk import Desk, desk_at
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    assert_each_task_is_in_one_place,
+    settle_unknown,
+)
 
 PERSON = {"who": "Ada", "why": "ticket 7"}
 

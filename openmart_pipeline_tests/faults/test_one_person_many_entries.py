@@ -10,18 +10,26 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.api.models import DenyKind
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import schema, unmatched
-from openmart_pipeline.enrichment.people import forgetting, holdings
-from openmart_pipeline.enrichment.people.forgetting import NotForgotten
-from openmart_pipeline.enrichment.people.holdings import SeveralPeople
-from openmart_pipeline.enrichment.people.identifiers import identifier_of
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
-from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
-from openmart_pipeline_tests.faults.held_people import HEADER, KEY, ROWS, holding, person, put_answers
+from openmart_pipeline.contacts.identifiers import identifier_of
+from openmart_pipeline.ledger import schema
+from openmart_pipeline.ledger import unmatched_results as unmatched
+from openmart_pipeline.pipeline import forgetting, steps
+from openmart_pipeline.pipeline.forgetting import NotForgotten
+from openmart_pipeline.privacy import holdings
+from openmart_pipeline.privacy.holdings import SeveralPeople
+from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline_tests.faults.held_people import (
+    HEADER,
+    KEY,
+    ROWS,
+    holding,
+    person,
+    put_answers,
+)
 from openmart_pipeline_tests.faults.shop import Shop
 from openmart_pipeline_tests.money import at_work, company_file, planned
 from openmart_pipeline_tests.traces import traces
+from openmart_pipeline_tests.warehouse.warehouse_children import exit_code_of
 
 WHO = {"who": "tests", "why": "ticket 7"}
 SWITCHBOARD = "+1 212 555 0199"

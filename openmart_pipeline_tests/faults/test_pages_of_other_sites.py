@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 from openmart_pipeline_tests.dagster_web import LAUNCH, DagsterWeb, dagster_web, execution
 
 FILE = "accounts.csv"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline.cli.environment import read_environment
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 from openmart_pipeline.settings import SettingsRefused, read_settings
 from openmart_pipeline.wiring import open_workplace
 from openmart_pipeline_tests import money

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger.plans import Lifetimes, Reask
-from openmart_pipeline.enrichment.ledger.selection import Scope, plans_to_refresh
-from openmart_pipeline.enrichment.ledger.states import TaskState
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Desk, ask, asks
+from openmart_pipeline.ledger.plans import Lifetimes, Reask
+from openmart_pipeline.ledger.selection import plans_to_refresh
+from openmart_pipeline.ledger.states import TaskState
+from openmart_pipeline.model.approval import Scope
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
+from openmart_pipeline_tests.ledger.desk import Desk, ask, asks
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned
 
 KEY = "a.csv"

@@ -12,7 +12,12 @@ from openmart_pipeline.cli.people import forget
 from openmart_pipeline.cli.subject import subject
 from openmart_pipeline_tests.faults.held_people import KEY, holding, person, put_answers
 from openmart_pipeline_tests.faults.shop import Shop
-from openmart_pipeline_tests.faults.test_one_person_many_entries import EMAILS, HOSTILE, NEEDLES, PHONES
+from openmart_pipeline_tests.faults.test_one_person_many_entries import (
+    EMAILS,
+    HOSTILE,
+    NEEDLES,
+    PHONES,
+)
 from openmart_pipeline_tests.money import at_work, company_file, planned
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 from openmart_pipeline_tests.traces import traces

@@ -7,7 +7,7 @@ import time
 import uuid
 from pathlib import Path
 
-from openmart_pipeline.enrichment.run import RunReport, buy_and_collect
+from openmart_pipeline.pipeline.buying_run import RunReport, buy_and_collect
 from openmart_pipeline_tests.faults.shop import Shop, densest_second
 from openmart_pipeline_tests.killable import Template
 from openmart_pipeline_tests.money import (

@@ -13,22 +13,33 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from openmart_pipeline.checks import findings
 from openmart_pipeline.cli import main
 from openmart_pipeline.definitions import build_definitions
-from openmart_pipeline.defs.purge import purge_old_answers_daily
-from openmart_pipeline.enrichment import findings, recovery, steps
-from openmart_pipeline.enrichment.ledger import erasure, moves, schema, selection, standing, unmatched
-from openmart_pipeline.enrichment.ledger.purging import Selection
-from openmart_pipeline.enrichment.ledger.states import TaskState
-from openmart_pipeline.enrichment.ledger.unmatched import UnmatchedResult
-from openmart_pipeline.enrichment.people import purging
-from openmart_pipeline.enrichment.people.purging import PurgeRefused
-from openmart_pipeline.enrichment.rebuilding import rebuild
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
+from openmart_pipeline.defs.purge_job import purge_old_answers_daily
+from openmart_pipeline.ledger import (
+    erasure,
+    moves,
+    recovery,
+    schema,
+    selection,
+    standing,
+)
+from openmart_pipeline.ledger import (
+    unmatched_results as unmatched,
+)
+from openmart_pipeline.ledger.purging import Selection
+from openmart_pipeline.ledger.states import TaskState
+from openmart_pipeline.ledger.unmatched_results import UnmatchedResult
+from openmart_pipeline.pipeline import retention as purging
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.pipeline.rebuilding import rebuild
+from openmart_pipeline.pipeline.retention import PurgeRefused
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
 from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import API_KEY
+from openmart_pipeline_tests.warehouse.warehouse_children import exit_code_of
 
 OLD = Selection(older_than=dt.timedelta(days=90))
 OF_PERSON = Selection(domain="gone3.com")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger import plans
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import Desk, desk_at
+from openmart_pipeline.ledger import plans
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import Desk, desk_at
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,

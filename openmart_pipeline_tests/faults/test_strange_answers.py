@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment import findings, steps
-from openmart_pipeline.enrichment.ledger import loads, schema, standing
-from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff
+from openmart_pipeline.checks import findings
+from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.ledger import loads, schema, standing
+from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
+from openmart_pipeline_tests.ledger.desk import Desk, UntilPutOff
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,

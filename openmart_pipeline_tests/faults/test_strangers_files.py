@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment import regular_files
-from openmart_pipeline.enrichment.input_files import DataFolder
-from openmart_pipeline.enrichment.intake.companies import CompanyFile, ReadOptions
-from openmart_pipeline.enrichment.inventory import look
-from openmart_pipeline.enrichment.refusals import FileRefused
+from openmart_pipeline.intake import regular_files
+from openmart_pipeline.intake.companies import CompanyFile, ReadOptions
+from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.intake.refusals import FileRefused
+from openmart_pipeline.pipeline.inventory import look
 
 CANARY = "sk-canary-7f3a9c"
 SECRET = f"OPENMART_API_KEY={CANARY}\nPASSWORD=hunter2\n"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.sharing import SharedPace
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline_tests.enrichment.desk import QUICK_PAUSES_S, Desk, desk_at
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.sharing import SharedPace
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches
+from openmart_pipeline_tests.ledger.desk import QUICK_PAUSES_S, Desk, desk_at
 from openmart_pipeline_tests.money import assert_accounts_agree
 
 NAMES_NO_TIME = ["past", "garbage", "absent"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.defs.quote import quote_markdown
-from openmart_pipeline.enrichment.plan import Quote
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.defs.quote_metadata import quote_markdown
+from openmart_pipeline.planning.quoting import Quote
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned

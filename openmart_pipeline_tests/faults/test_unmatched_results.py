@@ -7,16 +7,25 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from openmart_pipeline.api.simulator.people import people_at
+from openmart_pipeline.checks import findings
 from openmart_pipeline.cli import main
-from openmart_pipeline.enrichment import findings, settling, steps
-from openmart_pipeline.enrichment.ledger import adoption, loads, schema, standing, unmatched
-from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.ledger.plans import Plan
-from openmart_pipeline.enrichment.ledger.unmatched import HeldResult
-from openmart_pipeline.enrichment.poll import Patience
-from openmart_pipeline_tests.enrichment.desk import Desk, UntilPutOff, ask, desk_at
+from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.ledger import (
+    adoption,
+    loads,
+    schema,
+    standing,
+)
+from openmart_pipeline.ledger import (
+    unmatched_results as unmatched,
+)
+from openmart_pipeline.ledger.moves import MoveRefused
+from openmart_pipeline.ledger.plans import Plan
+from openmart_pipeline.ledger.unmatched_results import HeldResult
+from openmart_pipeline.pipeline import settling, steps
+from openmart_pipeline.simulator.made_up_people import people_at
 from openmart_pipeline_tests.faults.shop import Shop, limit_batches, quick_buyer
+from openmart_pipeline_tests.ledger.desk import Desk, UntilPutOff, ask, desk_at
 from openmart_pipeline_tests.money import at_work, company_file, planned
 from openmart_pipeline_tests.money import bought as bought_at
 from openmart_pipeline_tests.simulator_process import API_KEY

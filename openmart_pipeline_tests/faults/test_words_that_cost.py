@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.intake.companies import CompanyFile
-from openmart_pipeline.enrichment.intake.readable import MAX_HINT_CHARS, MAX_TITLE_CHARS, MAX_TITLES
-from openmart_pipeline.enrichment.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.intake.companies import CompanyFile
+from openmart_pipeline.intake.readable import MAX_HINT_CHARS, MAX_TITLE_CHARS, MAX_TITLES
+from openmart_pipeline.planning.question_settings import QuestionSettings, laid_over
 from openmart_pipeline.settings import SettingsRefused, read_settings
 
 UNREADABLE = {

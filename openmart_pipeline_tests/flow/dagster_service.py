@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 300.0  # 20 s on an idle machine

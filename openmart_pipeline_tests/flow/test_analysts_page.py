@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from openmart_pipeline.cli import COMMANDS
-from openmart_pipeline.enrichment.ledger.owed import Standing
-from openmart_pipeline.enrichment.ledger.states import TaskState
-from openmart_pipeline.enrichment.plan import BEYOND_LIMIT, DUPLICATE, SUPPRESSED
-from openmart_pipeline.enrichment.report.numbers import STATUSES
+from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.states import TaskState
+from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE, SUPPRESSED
+from openmart_pipeline.report.numbers import STATUSES
 from openmart_pipeline_tests.documented_queries import PAGE, demo_world, documented, output_of
 
 QUERIES = documented()

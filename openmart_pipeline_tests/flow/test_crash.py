@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.ledger import moves
 from openmart_pipeline_tests.killable import Template
 from openmart_pipeline_tests.money import (
     asks_left,

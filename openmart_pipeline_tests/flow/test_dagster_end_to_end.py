@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from openmart_pipeline.enrichment.ledger import moves, plans, standing
-from openmart_pipeline.enrichment.ledger.plans import Plan
-from openmart_pipeline.enrichment.ledger.states import LIVE, TaskState
+from openmart_pipeline.ledger import moves, plans, standing
+from openmart_pipeline.ledger.plans import Plan
+from openmart_pipeline.ledger.states import LIVE, TaskState
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess

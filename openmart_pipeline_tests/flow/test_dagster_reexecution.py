@@ -1,7 +1,7 @@
 import dagster as dg
 
 from openmart_pipeline.definitions import defs
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from openmart_pipeline.defs.home import prepare_home
+from openmart_pipeline.defs.instance_home import prepare_home
 from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline_tests.cli.terminal import Terminal, number
 from openmart_pipeline_tests.dagster_web import JOB, LAUNCH, dagster_web, execution

@@ -14,18 +14,18 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.api.models import DenyKind
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.ledger import erasure, schema
-from openmart_pipeline.enrichment.ledger.store import LedgerRefused
-from openmart_pipeline.enrichment.people import forgetting, holdings
-from openmart_pipeline.enrichment.people.forgetting import NotForgotten
-from openmart_pipeline.enrichment.people.identifiers import Identifier, Kind, identifier_of
-from openmart_pipeline.enrichment.rebuilding import rebuild
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
-from openmart_pipeline_tests.enrichment.warehouse_children import exit_code_of
+from openmart_pipeline.contacts.identifiers import Identifier, Kind, identifier_of
+from openmart_pipeline.ledger import erasure, schema
+from openmart_pipeline.ledger.store import LedgerRefused
+from openmart_pipeline.pipeline import forgetting, steps
+from openmart_pipeline.pipeline.forgetting import NotForgotten
+from openmart_pipeline.pipeline.rebuilding import rebuild
+from openmart_pipeline.privacy import holdings
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 from openmart_pipeline_tests.traces import traces
+from openmart_pipeline_tests.warehouse.warehouse_children import exit_code_of
 
 DOMAINS = [f"company{number}.com" for number in range(40)]
 KEY = "a.csv"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.money import assert_accounts_agree, at_work, company_file, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 

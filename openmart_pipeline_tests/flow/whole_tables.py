@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from openmart_pipeline.enrichment.ledger import plans, standing
-from openmart_pipeline.enrichment.steps import Workplace
+from openmart_pipeline.ledger import plans, standing
+from openmart_pipeline.services import Workplace
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess

@@ -8,11 +8,14 @@ import time
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment import recovery
-from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.ledger.states import BatchState, TaskState
-from openmart_pipeline.enrichment.steps import Workplace
-from openmart_pipeline_tests.money import assert_accounts_agree, assert_each_task_is_in_one_place, batch_states
+from openmart_pipeline.ledger import recovery, schema
+from openmart_pipeline.ledger.states import BatchState, TaskState
+from openmart_pipeline.services import Workplace
+from openmart_pipeline_tests.money import (
+    assert_accounts_agree,
+    assert_each_task_is_in_one_place,
+    batch_states,
+)
 from openmart_pipeline_tests.soak.contacts import compare
 from openmart_pipeline_tests.soak.figures import Figures
 from openmart_pipeline_tests.soak.world import World

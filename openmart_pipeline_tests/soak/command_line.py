@@ -29,11 +29,11 @@ from anyio._backends import _asyncio  # noqa: F401
 
 from openmart_pipeline import cli, wiring
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.enrichment import steps
-from openmart_pipeline.enrichment.freezes import Surroundings
-from openmart_pipeline.enrichment.intake.domains import plain_suffixes, suffix_set
-from openmart_pipeline.enrichment.journal import SubmissionJournal
-from openmart_pipeline.enrichment.submit import Terms
+from openmart_pipeline.intake.domains import plain_suffixes, suffix_set
+from openmart_pipeline.ledger.freezes import Surroundings
+from openmart_pipeline.ledger.journal import SubmissionJournal
+from openmart_pipeline.pipeline import steps
+from openmart_pipeline.purchase.submit import Terms
 from openmart_pipeline.settings import Settings
 
 PRELOADED = ("run", "quote", "collect", "status", "unknown", "ledger", "rebuild")

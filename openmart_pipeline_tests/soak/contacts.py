@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from openmart_pipeline.api.simulator.people import people_at
+from openmart_pipeline.simulator.made_up_people import people_at
 
 Person: TypeAlias = tuple[Any, ...]
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from typing import TypeAlias
 
-from openmart_pipeline.api.simulator.people import people_at
+from openmart_pipeline.simulator.made_up_people import people_at
 from openmart_pipeline_tests.soak import witness
 from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, MixedWorld, Said, kind_of
 

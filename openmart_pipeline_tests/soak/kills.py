@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from openmart_pipeline.enrichment.ledger import moves
+from openmart_pipeline.ledger import moves
 from openmart_pipeline_tests.killable import Template
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,

@@ -7,9 +7,9 @@ breaker stops the buying, it is started again at once, which no person should do
 from pathlib import Path
 from typing import Any
 
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.ledger.states import BatchState
-from openmart_pipeline.enrichment.rules import Stop
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.ledger.states import BatchState
+from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.killable import Template
 from openmart_pipeline_tests.money import assert_accounts_agree, batch_states
 from openmart_pipeline_tests.soak.claims import judge

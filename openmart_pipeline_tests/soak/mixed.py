@@ -20,7 +20,13 @@ from openmart_pipeline_tests.soak.command_line import CommandLine
 from openmart_pipeline_tests.soak.faults import mixed
 from openmart_pipeline_tests.soak.follower import Follower
 from openmart_pipeline_tests.soak.mixed_claims import judge, settle
-from openmart_pipeline_tests.soak.mixed_world import JOURNAL, LEDGER, Counts, MixedWorld, mixed_world
+from openmart_pipeline_tests.soak.mixed_world import (
+    JOURNAL,
+    LEDGER,
+    Counts,
+    MixedWorld,
+    mixed_world,
+)
 
 TITLES = ("Owner", "Head of Marketing")  # a person approves these
 NEVER = "Janitor {}"  # planned by a colleague, and approved by nobody

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from openmart_pipeline.api.simulator.people import people_at
+from openmart_pipeline.simulator.made_up_people import people_at
 from openmart_pipeline_tests.soak import witness
 from openmart_pipeline_tests.soak.approvals import never_approved
 from openmart_pipeline_tests.soak.follower import Follower

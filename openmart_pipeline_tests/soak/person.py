@@ -6,10 +6,10 @@ Through the product's own ways of doing so. No claim lives here.
 import datetime as dt
 from dataclasses import dataclass
 
-from openmart_pipeline.enrichment import settling
-from openmart_pipeline.enrichment.ledger import moves
-from openmart_pipeline.enrichment.ledger.moves import MoveRefused
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.ledger import moves
+from openmart_pipeline.ledger.moves import MoveRefused
+from openmart_pipeline.pipeline import settling
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 WHO = "a person"

@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.enrichment.ledger import schema
-from openmart_pipeline.enrichment.ledger.states import BatchState
-from openmart_pipeline.enrichment.rules import Stop
-from openmart_pipeline.enrichment.steps import Buyer, Workplace
+from openmart_pipeline.ledger import schema
+from openmart_pipeline.ledger.states import BatchState
+from openmart_pipeline.purchase.rules import Stop
+from openmart_pipeline.services import Buyer, Workplace
 from openmart_pipeline_tests.killable import Ended, Template
 from openmart_pipeline_tests.money import at_work, company_file
 from openmart_pipeline_tests.simulator_process import SimulatorProcess

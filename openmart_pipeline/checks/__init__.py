@@ -1,0 +1,1 @@
+"""Read-only verdicts about everything that the pipeline holds. They inform; the purchase refuses."""

@@ -1,0 +1,1 @@
+"""From batch ids to answers in the ledger. Free, and safe to repeat."""

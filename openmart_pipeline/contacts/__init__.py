@@ -1,0 +1,1 @@
+"""From a raw answer to typed people: one form for each field."""

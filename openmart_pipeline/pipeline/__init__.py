@@ -1,0 +1,1 @@
+"""The use cases, in order: the only package, next to `checks`, that `cli` and `defs` call."""

@@ -1,0 +1,1 @@
+"""From the rows of a file to questions, a plan and a quote. Free: nothing here can spend."""
