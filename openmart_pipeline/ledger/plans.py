@@ -147,6 +147,12 @@ def current_plan(ledger: Ledger, partition_key: str) -> Plan | None:
         return None if row is None else Plan(**row)
 
 
+def find_plan(ledger: Ledger, plan_id: str) -> Plan:
+    """Return this plan, whether it is its file's current one or not."""
+    with ledger.read() as connection:
+        return Plan(**connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).mappings().one())
+
+
 def write_plan(
     ledger: Ledger,
     partition_key: str,

@@ -112,9 +112,8 @@ def plan_questions(
         )
     _load_plan(work, key, plan_id, draft)
     loads.note_rows_loaded(work.ledger, key)
-    plan = plans.current_plan(work.ledger, key)
-    assert plan is not None
-    return Planned(plan=plan, quote=quote, settings=settings)
+    # By its id: somebody else may have made another plan the current one, and a person approves what is shown here.
+    return Planned(plan=plans.find_plan(work.ledger, plan_id), quote=quote, settings=settings)
 
 
 def _draft(work: Workplace, key: str, settings: QuestionSettings) -> Draft:

@@ -3,8 +3,9 @@
 import io
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +13,10 @@ from click.testing import CliRunner
 from openmart_pipeline.cli import main
 from openmart_pipeline.ledger.sending import PlanStale
 from openmart_pipeline.pipeline import steps
+from openmart_pipeline.planning.question_settings import QuestionSettings
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline.services import Workplace
+from openmart_pipeline.warehouse import Warehouse
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
 from openmart_pipeline_tests.ledger.desk import Desk, asks
@@ -55,6 +58,33 @@ def test_a_plan_that_took_the_approved_ones_place_is_not_bought(
         assert [part for part in told if part not in report.sentence] == []
         assert bought(work, buyer, KEY).accepted_tasks == now.quote.to_buy
     assert shop.submits == 1
+
+
+class PlannedMeanwhile(Warehouse):
+    """A warehouse into which somebody else plans the file for another title, right after a plan's rows were replaced."""
+
+    def plans_next(self, colleague: Callable[[], None]) -> Self:
+        self._colleague: Callable[[], None] | None = colleague
+        return self
+
+    def replace_plan(self, *rows: Any, **more: Any) -> None:
+        super().replace_plan(*rows, **more)
+        colleague, self._colleague = self._colleague, None
+        if colleague is not None:
+            colleague()
+
+
+def test_a_quote_never_carries_the_id_of_a_plan_that_was_made_while_it_was_written(tmp_path: Path, shop: Shop) -> None:
+    """Two persons plan one file at once: each approves the plan of the quote that was shown, and no other."""
+    with at_work(tmp_path, shop.url) as (work, _):
+        company_file(tmp_path, KEY, domains(3))
+        warehouse = PlannedMeanwhile(work.data.warehouse, work.data.published)
+        slow = replace(work, warehouse=warehouse.plans_next(lambda: another_title(work)))
+        shown = planned(slow, KEY, titles=["Chief Executive"])
+        assert QuestionSettings.from_json(shown.plan.config) == shown.settings
+        approval = approval_of(work, KEY, plan_ids=[shown.plan.plan_id])
+        assert steps.buy(work, quick_buyer(shop), KEY, approval, run_id="run").stop is Stop.STALE
+    assert shop.submits == 0
 
 
 def test_other_prices_than_those_of_the_quote_buy_nothing(tmp_path: Path, shop: Shop) -> None:
