@@ -124,12 +124,13 @@ def say_it_lives(
         identity.bind(connection, ledger.path)
         ledger.record(connection, "lives", reason=why, actor=who)
         ledger.take_name(connection)
+        former = ledger.names - {ledger.uuid}
         last_batch = _last_batch(connection)
         used = set(connection.execute(sa.select(batches.c.key_hash).distinct()).scalars())
     if around.registry is not None and around.is_real:
         for key in used | ({key_hash} if key_hash else set()):
             seen = Living(ledger.uuid, str(ledger.path.resolve()), last_batch)
-            around.registry.let_live(key, seen, beside=beside)
+            around.registry.let_live(key, seen, beside=beside, former=former)
 
 
 def _last_batch(connection: sa.Connection) -> int:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ _TAIL_BYTES = 1 << 16  # read first when looking for the last line: 100 tasks ar
 _HEAD_BYTES = 400  # the event and the token of a line stand before that
 _OUTCOME = re.compile(rb'"event":"(?!sending")[a-z_]+","token":"([^"]+)"')
 _ACCESSES = frozenset(Access(bits).label for bits in (1, 2, 3))
+_PATIENCE_S, _LOOK_AGAIN_S = 10.0, 0.02  # for whoever appends just now: a line takes milliseconds
 _TEXT_OR_NONE, _NUMBER_OR_NONE = (str, type(None)), (int, type(None))
 
 
@@ -56,6 +58,7 @@ class SubmissionJournal:
         """Journal the submissions of `ledger` into `path`, made with the first line."""
         self.path = path
         self.ledger = ledger
+        self.patience_s = _PATIENCE_S
         self._seen: JournalMark | None = None  # surely in the file: another end than behind it is another journal
 
     def sending(self, claim: Claim) -> None:
@@ -164,17 +167,35 @@ class SubmissionJournal:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int]:
-        """Be the only one to append, in any process; yields the descriptor of the file, made when missing."""
+        """Be the only one to append, in any process; yields the descriptor of the file, made when missing.
+
+        Raises:
+            TimeoutError: another process has held it too long, stopped in the middle perhaps. Whoever waits for ever
+                with an id that nobody else has heard takes it along when it is ended.
+
+        """
+        deadline = time.monotonic() + self.patience_s
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._lock(descriptor, deadline)
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(descriptor), self.path.stat()):  # else replaced while we waited
                         yield descriptor
                         return
             finally:
                 os.close(descriptor)
+
+    def _lock(self, descriptor: int, deadline: float) -> None:
+        while True:
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"another process has held {self.path} for {self.patience_s:g} s: is one stopped?"
+                    ) from None
+                time.sleep(_LOOK_AGAIN_S)
 
     def forget_place(self) -> None:
         """Ask the ledger again how far it has seen the journal: the file was replaced, or the ledger was."""

@@ -22,6 +22,8 @@ from openmart_pipeline.model.questions import Access
 
 # What the journal says of a batch without an id; of any other state it says nothing, and a rebuilt ledger `unknown`.
 _OUTCOMES = {BatchState.UNSENT: "given_back", BatchState.REJECTED: "rejected"}
+_OF_AN_ANSWER = ("event", "token", "at", "batch_no", "batch_id", "detail")
+_OF_A_BATCH = ("batch_no", "plan_id", "partition_key", "run_id", "approval_id", "key_hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def new_journal(ledger: Ledger, journal: SubmissionJournal, *, who: str, why: st
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
             end, count = START, 0
-            for line in _lines(ledger):
+            for line in _lines(ledger, journal):
                 end = journal.write_line(descriptor, line, end, is_synced=False)
                 count += line["event"] == SENDING
             os.fsync(descriptor)
@@ -78,13 +80,21 @@ def _free_name(journal: SubmissionJournal) -> Path:
     )
 
 
-def _lines(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """Yield two lines for every batch that has an outcome, one for any other, in the order they were sent."""
+def _lines(ledger: Ledger, old: SubmissionJournal) -> Iterator[dict[str, Any]]:
+    """Yield two lines for every batch that has an outcome, one for any other, in the order they were sent.
+
+    An id that only the old journal knows goes into the new one: its sender may be about to record it, or died.
+    """
     with ledger.read() as connection:
+        without_id = sa.select(batches.c.token).where(batches.c.vendor_batch_id.is_(None))
+        heard = old.answers_to(connection.execute(without_id).scalars().all())
         numbers = list(connection.execute(sa.select(batches.c.batch_no).order_by(batches.c.batch_no)).scalars())
         for batch_no in numbers:
             batch = connection.execute(sa.select(batches).where(batches.c.batch_no == batch_no)).mappings().one()
             yield _sending(connection, batch)
+            if heard.get(batch["token"], {}).get("event") == ACCEPTED:
+                yield {name: value for name, value in heard[batch["token"]].items() if name in _OF_AN_ANSWER}
+                continue
             outcome = ACCEPTED if batch["vendor_batch_id"] else _OUTCOMES.get(batch["state"])
             if outcome is not None:
                 yield {
@@ -112,7 +122,7 @@ def _sending(connection: sa.Connection, batch: sa.RowMapping) -> dict[str, Any]:
         "event": SENDING,
         "token": batch["token"],
         "at": batch["intent_at"].isoformat(),
-        **{name: batch[name] for name in ("batch_no", "plan_id", "partition_key", "run_id", "key_hash")},
+        **{name: batch[name] for name in _OF_A_BATCH},
         "reserved_credits": batch["reserved_credits"],
         "tasks": [{**task, "info_access": Access(task["info_access"]).label} for task in sent],
     }

@@ -5,7 +5,7 @@ Lives here: the file. It holds hashes of keys, names and paths of ledgers; never
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,17 @@ class Living:
     ledger: str
     path: str
     last_batch: int  # the highest number it had given
+
+    def checked(self) -> "Living":
+        """Return itself.
+
+        Raises:
+            TypeError: a value is of the wrong kind.
+
+        """
+        if not (isinstance(self.ledger, str) and isinstance(self.path, str) and isinstance(self.last_batch, int)):
+            raise TypeError(f"{self} has a value of the wrong kind")
+        return self
 
 
 class KeyRegistry:
@@ -60,8 +71,10 @@ class KeyRegistry:
             self._write({**known, key_hash: [*others, replace(seen, last_batch=last_batch)]})
             return True
 
-    def let_live(self, key_hash: str, seen: Living, *, beside: bool) -> None:
+    def let_live(self, key_hash: str, seen: Living, *, beside: bool, former: Collection[str] = ()) -> None:
         """Let a ledger buy with the key from now on: alone, or beside those that do.
+
+        `former` are names that it had: only an old copy of it carries one of them, and that may not buy.
 
         Raises:
             OSError: the file can't be written.
@@ -69,19 +82,22 @@ class KeyRegistry:
         """
         with self._locked():
             known = self._read()
-            self._write({**known, key_hash: [*(known.get(key_hash, []) if beside else []), seen]})
+            others = [one for one in known.get(key_hash, []) if beside and one.ledger not in former]
+            self._write({**known, key_hash: [*others, seen]})
 
     def _read(self) -> dict[str, list[Living]]:
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
-            return {key: [Living(**one) for one in ledgers] for key, ledgers in stored.items()}
-        except (ValueError, TypeError, AttributeError) as error:
+            return {key: [Living(**one).checked() for one in ledgers] for key, ledgers in stored.items()}
+        except (FileNotFoundError, NotADirectoryError):  # not there yet: then nothing is known of others
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, PermissionError) and not os.access(self.path.parent, os.X_OK):
+                return {}  # a user without a folder of their own
             raise LedgerRefused(
                 f"{self.path} can't be read ({error}): it says which ledger buys with which key. Nothing was bought. "
                 "Remove it if only one data folder uses this key: the next purchase makes it again."
             ) from error
-        except OSError:  # not there yet, or a user without a folder of their own: then nothing is known of others
-            return {}
 
     def _write(self, known: dict[str, list[Living]]) -> None:
         aside = self.path.with_name(f"{self.path.name}.new")

@@ -183,6 +183,44 @@ def test_what_is_known_of_other_ledgers_and_can_not_be_read_holds_and_an_unwrita
         assert desk.buy(desk.current_plan(), surroundings=nowhere).stop is Stop.DONE
 
 
+def test_a_backup_from_before_a_new_name_is_old_also_where_ledgers_buy_beside_each_other(
+    first: Path, shop: Shop, around: Surroundings
+) -> None:
+    """The former name is no second ledger: an old copy that still carries it must not pass as that one."""
+    snapshot = {path: path.read_bytes() for path in first.iterdir() if path.is_file()}
+    with desk_at(first, shop.url) as desk:
+        says_it_lives(desk, around, beside=True)
+        desk.buy(desk.current_plan(), surroundings=around)
+    assert shop.submits == 4
+    for path in first.glob("ledger.sqlite-*"):
+        path.unlink()
+    for path, content in snapshot.items():
+        with path.open("r+b") as file:
+            file.write(content)
+            file.truncate()
+    with desk_at(first, shop.url) as desk, pytest.raises(LedgerRefused, match="buys from another ledger"):
+        desk.buy(desk.current_plan(), surroundings=around)
+    assert shop.submits == 4
+
+
+def test_what_is_known_of_other_ledgers_is_never_taken_for_nothing_because_it_can_not_be_read(
+    first: Path, tmp_path: Path, shop: Shop, around: Surroundings
+) -> None:
+    """It is there, and no file: whoever takes that for an empty one lets a second ledger buy."""
+    registry = tmp_path / "state" / "ledgers.json"
+    registry.rename(tmp_path / "state" / "kept")
+    registry.symlink_to(registry)
+    with desk_at(tmp_path / "second", shop.url) as second:
+        with pytest.raises(LedgerRefused, match=r"ledgers.json can't be read"):
+            second.buy(in_batches(second, [1]), surroundings=around)
+        assert second.states() == []
+    registry.unlink()
+    registry.write_text(f'{{"{KEY_HASH}": [{{"ledger": "a", "path": "b", "last_batch": "c"}}]}}')
+    with desk_at(first, shop.url) as desk, pytest.raises(LedgerRefused, match=r"ledgers.json can't be read"):
+        desk.buy(desk.current_plan(), surroundings=around)
+    assert shop.submits == 2
+
+
 def test_in_the_simulated_world_a_copy_buys_under_a_name_of_its_own(first: Path, tmp_path: Path, shop: Shop) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(first, copy)
