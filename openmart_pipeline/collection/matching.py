@@ -56,7 +56,12 @@ def judge(situation: Situation) -> Verdict:
         left.pop(task_id)
         open_.pop(tracking_id)
 
-    for task_id, tracking_id in _by_domain(left, open_, at, fits).items():
+    order = _proven_order(situation)
+    by_domain = _by_domain(left, open_, at, fits)
+    contradicted = {task_id for task_id, found in by_domain.items() if order.get(task_id, found) != found}
+    for task_id, tracking_id in by_domain.items():
+        if task_id in contradicted:
+            continue
         domain = open_[tracking_id].domain
         assign(task_id, tracking_id, f"its people's addresses are at {domain}, which only this task of the batch asks")
     if situation.is_complete and situation.is_id_certain and len(situation.listed) == len(situation.tasks):
@@ -73,7 +78,11 @@ def judge(situation: Situation) -> Verdict:
                     task_id, tracking_id, "it is the only task of its batch without an answer, and all else is matched"
                 )
     for task_id, result in left.items():
-        verdict.doubts[task_id] = _doubt(situation, result, at[task_id], fits[task_id])
+        verdict.doubts[task_id] = (
+            "its people's addresses tell one task, and its place in the server's list another"
+            if task_id in contradicted
+            else _doubt(situation, result, at[task_id], fits[task_id])
+        )
     return verdict
 
 
@@ -113,6 +122,23 @@ def _by_domain(
     return found
 
 
+def _proven_order(situation: Situation) -> dict[str, str]:
+    """Return which task each listed result is at the place of, where enough tracking ids prove that order.
+
+    It speaks against an address too: the people found for one company may have theirs at another one of the batch.
+    """
+    proven = [task for task in situation.tasks if task.is_proven]
+    if len(situation.listed) != len(situation.tasks) or not situation.is_id_certain:
+        return {}
+    if len(proven) < max(ORDER_PROOF, ORDER_SHARE * len(situation.tasks)):
+        return {}
+    place = {task_id: position for position, task_id in enumerate(situation.listed)}
+    if any(task.vendor_task_id is None or place.get(task.vendor_task_id) != task.position for task in proven):
+        return {}
+    sent_at = {task.position: task.tracking_id for task in situation.tasks}
+    return {task_id: sent_at[position] for task_id, position in place.items() if position in sent_at}
+
+
 def _by_order(
     situation: Situation,
     left: Mapping[str, HeldResult],
@@ -121,17 +147,16 @@ def _by_order(
     verdict: Verdict,
 ) -> dict[str, str]:
     """Enough results carry their tracking id, each at the place where its task was sent; nothing contradicts it."""
-    place = {task_id: position for position, task_id in enumerate(situation.listed)}
-    proven = [task for task in situation.tasks if task.is_proven]
-    if len(proven) < max(ORDER_PROOF, ORDER_SHARE * len(situation.tasks)):
+    order = _proven_order(situation)
+    if not order:
         return {}
+    place = {task_id: position for position, task_id in enumerate(situation.listed)}
     known = {task.vendor_task_id: task.position for task in situation.tasks if task.vendor_task_id}
     sent_at = {task.tracking_id: task.position for task in situation.tasks}
     known |= {one.vendor_task_id: sent_at[one.tracking_id] for one in verdict.assignments}
     if any(place.get(task_id) != position for task_id, position in known.items() if task_id is not None):
         return {}
-    by_place = {task.position: task.tracking_id for task in open_.values()}
-    found = {task_id: by_place.get(place.get(task_id, -1)) for task_id in left}
+    found = {task_id: tracking_id if (tracking_id := order.get(task_id)) in open_ else None for task_id in left}
     if any(tracking_id is None or fits[task_id] - {tracking_id} for task_id, tracking_id in found.items()):
         return {}
     return {task_id: tracking_id for task_id, tracking_id in found.items() if tracking_id is not None}

@@ -94,14 +94,26 @@ def _approval(context: dg.AssetExecutionContext, config: Approval) -> approval.A
         scope = approval.scope_named(config.scope)
     except ValueError as wrong:
         raise dg.Failure(f"{wrong} Nothing was bought.", allow_retries=False) from None
-    tags, run_id = context.run.tags, context.run.run_id
     return approval.Approval(
         plan_ids=approval.plans_named(config.plan),
         credit_limit=config.credit_limit,
-        approval_id=tags.get("dagster/backfill") or tags.get("dagster/root_run_id") or run_id,
+        approval_id=_approval_id(context),
         by=_approver(context),
         scope=scope,
     )
+
+
+def _approval_id(context: dg.AssetExecutionContext) -> str:
+    """Return the name that the limit counts under: of the first backfill, else of the first run.
+
+    A backfill that is executed again has a new id, and a run of a backfill that has ended loses its id.
+    """
+    run, root_id = context.run, context.run.tags.get("dagster/root_run_id")
+    root = context.instance.get_run_by_id(root_id) if root_id else None
+    for tags in (run.tags, root.tags if root is not None else {}):
+        if backfill := tags.get("dagster/root_backfill_id") or tags.get("dagster/backfill"):
+            return backfill
+    return root_id or run.run_id
 
 
 def _new_quote(work: Workplace, key: str, approved: approval.Approval) -> Metadata:

@@ -29,7 +29,7 @@ _TAIL_BYTES = 1 << 16  # read first when looking for the last line: 100 tasks ar
 _HEAD_BYTES = 400  # the event and the token of a line stand before that
 _OUTCOME = re.compile(rb'"event":"(?!sending")[a-z_]+","token":"([^"]+)"')
 _ACCESSES = frozenset(Access(bits).label for bits in (1, 2, 3))
-_PATIENCE_S, _LOOK_AGAIN_S = 10.0, 0.02  # for whoever appends just now: a line takes milliseconds
+_PATIENCE_S, _LOOK_AGAIN_S = 30.0, 0.02  # for whoever appends just now: a line takes milliseconds
 _TEXT_OR_NONE, _NUMBER_OR_NONE = (str, type(None)), (int, type(None))
 
 

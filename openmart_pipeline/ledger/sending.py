@@ -73,8 +73,14 @@ class Spent:
 
 
 def approve(ledger: Ledger, plan_id: str, *, credits_: float, by: str, scope: Scope = Scope.OWED) -> None:
-    """Record who approved the plan up to how many credits. A refresh approves nothing that the plan still owes."""
+    """Record who approved the plan up to how many credits. A refresh approves nothing that the plan still owes.
+
+    Raises:
+        PlanStale: another plan took its place, or the file was retired: nothing is approved.
+
+    """
     with ledger.write() as connection:
+        _partition_of(connection, plan_id)
         if scope is not Scope.STALE:
             connection.execute(
                 plans.update().where(plans.c.plan_id == plan_id).values(approved_credits=credits_, approved_by=by)
@@ -146,14 +152,7 @@ def claim(
     """
     with ledger.write() as connection:
         ledger.take_name(connection)
-        partition = (
-            connection.execute(sa.select(partitions).where(partitions.c.current_plan_id == plan_id)).mappings().first()
-        )
-        if partition is None or partition["state"] == FileState.RETIRED:
-            raise PlanStale(
-                "Another plan took this one's place, or its file was retired: buying stopped there. What was sent "
-                "stays ours. Look at the new plan, and buy that."
-            )
+        partition = _partition_of(connection, plan_id)
         rows = connection.execute(_owed(plan_id, selection, after_position)).mappings().all()
         if not rows:
             return None
@@ -221,6 +220,17 @@ def claim(
             ),
             last_position=fitting[-1]["position"],
         )
+
+
+def _partition_of(connection: sa.Connection, plan_id: str) -> sa.RowMapping:
+    query = sa.select(partitions).where(partitions.c.current_plan_id == plan_id)
+    partition = connection.execute(query).mappings().first()
+    if partition is None or partition["state"] == FileState.RETIRED:
+        raise PlanStale(
+            "Another plan took this one's place, or its file was retired: buying stopped there. What was sent "
+            "stays ours. Look at the new plan, and buy that."
+        )
+    return partition
 
 
 def _owed(plan_id: str, selection: Selection, after_position: int) -> sa.Select[tuple[object, ...]]:

@@ -110,7 +110,11 @@ def submit_plan(
     refuse_doubtful(ledger, journal.path, terms.key_hash, terms.surroundings)
     if not run.may_begin():
         return run.report
-    sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by, scope=terms.scope)
+    try:
+        sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by, scope=terms.scope)
+    except PlanStale as stale:
+        run.end(Stop.STALE, str(stale))
+        return run.report
     _work_together(run, terms.concurrency)
     if run.report.stop is Stop.DONE and run.owes_anything():
         run.end(Stop.INTERRUPTED, "Stopped before everything was bought; the rest stays owed.")

@@ -137,6 +137,17 @@ def test_an_order_is_proven_by_ten_results_and_half_of_the_batch_without_one_exc
     assert given(verdict_on(in_order(36, *range(12, 36)), *many_open, listed=long)) == {}
 
 
+def test_an_address_is_no_proof_where_a_proven_order_contradicts_it() -> None:
+    """The people found for one company have their addresses at another one of the batch, of which nobody was found."""
+    listed = [f"r{position}" for position in range(12)]
+    brand, nobody = result("r3", "jane@c7.com"), result("r7")
+    verdict = verdict_on(in_order(12, 3, 7), brand, nobody, listed=listed)
+    assert given(verdict) == {}
+    assert "its place in the server's list" in verdict.doubts["r3"]
+    agreeing = result("r3", "jane@c3.com"), nobody
+    assert given(verdict_on(in_order(12, 3, 7), *agreeing, listed=listed)) == {"r3": "l-1-3", "r7": "l-1-7"}
+
+
 def test_an_order_is_no_proof_where_an_address_contradicts_it() -> None:
     listed = [f"r{position}" for position in range(12)]
     contradicting = result("r3", "jane@c7.com", "joe@c1.com"), result("r7")

@@ -77,6 +77,20 @@ def test_a_run_that_is_tried_again_goes_on_under_the_same_limit(world: World):
     assert world.simulator.account()["tasks"] == 2
 
 
+def test_what_is_executed_again_of_a_backfill_goes_on_under_the_limit_of_the_backfill(world: World):
+    """Dagster gives a backfill that is executed again a new id, and a run of one that has ended none at all."""
+    key = world.file("accounts.csv", *DOMAINS)
+    world.planned(key)
+    limit = 2 * A_QUESTION
+    first = world.buy(key, credit_limit=limit, tags={"dagster/backfill": "first"})
+    assert world.simulator.account()["tasks"] == 2
+
+    world.buy(key, credit_limit=limit, tags={"dagster/backfill": "again", "dagster/root_backfill_id": "first"})
+    world.buy(key, credit_limit=limit, tags={"dagster/root_run_id": first.run_id})
+
+    assert world.simulator.account()["tasks"] == 2
+
+
 def test_a_scope_that_is_none_is_refused(world: World):
     key = world.file("accounts.csv", *DOMAINS)
     world.planned(key)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from openmart_pipeline.cli import main
+from openmart_pipeline.ledger import sending
 from openmart_pipeline.ledger.sending import PlanStale
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.planning.question_settings import QuestionSettings
@@ -58,6 +59,18 @@ def test_a_plan_that_took_the_approved_ones_place_is_not_bought(
         assert [part for part in told if part not in report.sentence] == []
         assert bought(work, buyer, KEY).accepted_tasks == now.quote.to_buy
     assert shop.submits == 1
+
+
+def test_an_approval_that_is_refused_approves_nothing(desk: Desk) -> None:
+    """The plan is replaced at the last moment: an answer under it must not look approved to the monthly refresh."""
+    shown = desk.plan(KEY, asks("shown", 1))
+    desk.plan(KEY, asks("meanwhile", 1))
+    with pytest.raises(PlanStale):
+        sending.approve(desk.ledger, shown.plan_id, credits_=100, by="ann")
+    with desk.ledger.read() as connection:
+        approved = "SELECT count(*) FROM plans WHERE approved_credits > 0"
+        assert connection.exec_driver_sql(approved).scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM events WHERE move = 'approve'").scalar() == 0
 
 
 class PlannedMeanwhile(Warehouse):
