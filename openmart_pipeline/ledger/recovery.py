@@ -67,10 +67,11 @@ def reconcile(ledger: Ledger, journal: SubmissionJournal, *, who: str) -> Reconc
         with ledger.write() as connection:
             outcome = _usable(connection, outcomes.get(line["token"], {}))
             row = connection.execute(sa.select(batches).where(batches.c.token == line["token"])).mappings().first()
+            # A batch that was released although its id was known was given up by a person: that stays.
             undecided = (BatchState.SENDING, BatchState.UNKNOWN, BatchState.RELEASED)
             if row is None:
                 done.brought_back[_replay(ledger, connection, line, outcome, who)] += 1
-            elif row["state"] in undecided and outcome.get("event") == ACCEPTED:
+            elif row["state"] in undecided and row["vendor_batch_id"] is None and outcome.get("event") == ACCEPTED:
                 orphans.accept(ledger, connection, Batch.of(row), outcome, who)
                 done.brought_back[BatchState.SUBMITTED] += 1
             else:

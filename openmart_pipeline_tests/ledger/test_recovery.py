@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.ledger import moves, recovery
+from openmart_pipeline.ledger import collecting, moves, recovery
 from openmart_pipeline.ledger.store import LedgerRefused
+from openmart_pipeline_tests.ledger.desk import ask, desk_at
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,
@@ -104,3 +105,15 @@ def test_a_ledger_on_hold_buys_nothing_until_a_person_lifts_it(tmp_path: Path) -
         recovery.hold(work.ledger, None, who="a person")
         whole_run(work, buyer, key)
         assert simulator.account()["tasks"] == 1
+
+
+def test_a_batch_that_a_person_gave_up_with_its_id_known_stays_released(tmp_path: Path) -> None:
+    """F16: bringing back what is missing takes back nobody's decision."""
+    with SimulatorProcess(tmp_path / "server") as simulator, desk_at(tmp_path, simulator.url) as desk:
+        desk.buy(desk.plan("a.csv", [ask("given-up.com")]))
+        collecting.age(desk.ledger, desk.batch(1), next_poll_s=86400, reason="not ready")
+        moves.release(desk.ledger, 1, who="ann", why="given up")
+
+        done = recovery.reconcile(desk.ledger, desk.journal, who="ann")
+
+        assert (done.brought_back, desk.states()) == ({}, ["released"])

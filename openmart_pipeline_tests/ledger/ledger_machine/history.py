@@ -66,7 +66,7 @@ class History(RuleBasedStateMachine):
         self.limits = Budget(approved=UNLIMITED)
         self.plans: list[Planned] = []  # newest first
         self.file_states: dict[str, str] = {}
-        self.approved: dict[tuple[str, str], float] = {}  # the most, by run and plan
+        self.approved: dict[tuple[str, str], float] = {}  # the most, by run and approval
         self.flights: dict[int, Flight] = {}
         self.remembered: list[Batch] = []  # as slow collectors saw them
         self.ends: dict[str, Ended] = {}  # the vendor's word on each task: always the same

@@ -155,10 +155,13 @@ class LedgerMachine(History):
         """It claims exactly what is owed and fits; a plan that was replaced and a reached limit are refused."""
         desk, chosen, budget = self.desks[by], self.plans[plan], replace(self.limits, approved=approved)
         bill = Bill(run_id, chosen.plan_id, approval_id, self.clock.day)
-        sending.approve(desk.ledger, chosen.plan_id, credits_=approved, by="ann")
+        is_current = self.is_current(chosen)
+        try:
+            sending.approve(desk.ledger, chosen.plan_id, credits_=approved, by="ann")
+        except PlanStale:
+            assert not is_current, "the approval of a current plan was refused"
         self.approved[run_id, approval_id] = max(approved, self.approved.get((run_id, approval_id), 0))
         assert sending.spent(desk.ledger, run_id, approval_id) == self._spent_by_the_book(bill)
-        is_current = self.is_current(chosen)
         expected, is_short = self.book.next_batch(bill, after, budget, self.clock()) if is_current else ([], False)
         claim = None
         try:
@@ -286,7 +289,7 @@ class LedgerMachine(History):
         heard = {line["token"]: line for line in desk.journal.entries() if line["event"] != "sending"}
         news = {
             number for number, batch in before.batches.items()
-            if batch["state"] in ("sending", "unknown")
+            if batch["state"] in ("sending", "unknown", "released") and batch["vendor_batch_id"] is None
             and (line := heard.get(batch["token"], {})).get("event") == "accepted"
             and self.holder(line["batch_id"]) in (None, number)
         }  # fmt: skip
@@ -452,7 +455,8 @@ class LedgerMachine(History):
             number: (one["reserved_credits"], one["settled_credits"]) for number, one in self.now.batches.items()
         }
         assert credits_ == {number: (bill.reserved, bill.settled) for number, bill in self.book.bills.items()}
-        for (run_id, approval_id), approved in self.approved.items():
+        for run_id, approval_id in self.approved:
+            approved = max(most for (_, under), most in self.approved.items() if under == approval_id)
             bill = Bill(run_id, "", approval_id, self.clock.day)
             for limit, of in limits_of(replace(self.limits, approved=approved), bill):
                 assert self.book.committed(**of, excused=False) <= limit, f"over the limit of {of or 'all'}"
