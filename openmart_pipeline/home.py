@@ -37,7 +37,13 @@ def home_folder(environment: Mapping[str, str]) -> Path:
     data_home = environment.get("XDG_DATA_HOME", "").strip()
     if data_home and Path(data_home).is_absolute():
         return Path(data_home) / NAME
-    return _expanded("~/.local/share", "OPENMART_HOME") / NAME
+    home = _expanded("~/.local/share", "OPENMART_HOME") / NAME
+    if not home.is_absolute():
+        raise HomeUnknown(
+            f"HOME is relative, so {home} is another folder wherever you stand: write an absolute path into "
+            "OPENMART_HOME."
+        )
+    return home
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
@@ -60,9 +66,10 @@ def registry_path(environment: Mapping[str, str]) -> Path | None:
     if state_home and Path(state_home).is_absolute():
         return Path(state_home) / NAME / "ledgers.json"
     try:
-        return Path("~/.local/state").expanduser() / NAME / "ledgers.json"
+        folder = Path("~/.local/state").expanduser()
     except RuntimeError:
         return None
+    return folder / NAME / "ledgers.json" if folder.is_absolute() else None
 
 
 def _expanded(text: str, name: str) -> Path:

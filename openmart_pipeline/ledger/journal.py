@@ -150,9 +150,9 @@ class SubmissionJournal:
         return (line.fields for line in self.lines() if line is not None)
 
     def answers_to(self, tokens: Collection[str]) -> dict[str, dict[str, Any]]:
-        """Return the last outcome of each of these submissions that has one: token -> fields of the line.
+        """Return the outcome of each of these submissions that has one: token -> fields of its line.
 
-        One pass over the bytes; only lines that are asked for are parsed.
+        Which of several it is, `keep_outcome` says. One pass over the bytes; only lines that are asked for are parsed.
         """
         wanted = {token.encode() for token in tokens}
         found: dict[str, dict[str, Any]] = {}
@@ -162,7 +162,7 @@ class SubmissionJournal:
             for raw in file:
                 named = _OUTCOME.search(raw, 0, _HEAD_BYTES)
                 if named is not None and named[1] in wanted and (line := read_line(raw, 0)) is not None:
-                    found[line.fields["token"]] = line.fields
+                    keep_outcome(found, line.fields)
         return found
 
     @contextlib.contextmanager
@@ -252,6 +252,12 @@ class SubmissionJournal:
         is_own = line.fields["ledger"] in self.ledger.names
         is_further = last.lines > self._seen.lines and last.size_bytes > self._seen.size_bytes
         return last, is_own and (last == self._seen or is_further)
+
+
+def keep_outcome(of: dict[str, dict[str, Any]], fields: dict[str, Any]) -> None:
+    """Keep the last outcome of a submission, but an id before all: heard once, it may be taken for another's only."""
+    if of.get(fields["token"], {}).get("event") != ACCEPTED or fields["event"] == ACCEPTED:
+        of[fields["token"]] = fields
 
 
 def digest_of(raw: bytes) -> str:

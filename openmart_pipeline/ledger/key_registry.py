@@ -43,6 +43,7 @@ class KeyRegistry:
     def __init__(self, path: Path) -> None:
         """Keep it in `path`, made with the first purchase."""
         self.path = path
+        self.patience_s = _LOCK_TIMEOUT_S
 
     def living(self, key_hash: str) -> list[Living]:
         """Return the ledgers that may buy with the key; none before its first purchase.
@@ -110,7 +111,10 @@ class KeyRegistry:
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            with filelock.FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=_LOCK_TIMEOUT_S, mode=0o600):
+            with filelock.FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=self.patience_s, mode=0o600):
                 yield
         except filelock.Timeout:
-            raise TimeoutError(f"another process has held {self.path} for {_LOCK_TIMEOUT_S} s") from None
+            raise LedgerRefused(
+                f"Which ledgers buy with this key can't be found out: another process has held {self.path} for "
+                f"{self.patience_s:g} s. Is one stopped? End it, then start again. Nothing was sent."
+            ) from None

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.ledger import identity, journal_check, orphans
-from openmart_pipeline.ledger.journal import ACCEPTED, SENDING, SubmissionJournal
+from openmart_pipeline.ledger.journal import ACCEPTED, SENDING, SubmissionJournal, keep_outcome
 from openmart_pipeline.ledger.journal_mark import START
 from openmart_pipeline.ledger.ledger_errors import LedgerDamaged, in_words
 from openmart_pipeline.ledger.moves import Batch
@@ -56,7 +56,10 @@ def reconcile(ledger: Ledger, journal: SubmissionJournal, *, who: str) -> Reconc
 
     """
     _take_over_name(ledger, journal)
-    outcomes = {line["token"]: line for line in journal.entries() if line["event"] != SENDING}
+    outcomes: dict[str, dict[str, Any]] = {}
+    for line in journal.entries():
+        if line["event"] != SENDING:
+            keep_outcome(outcomes, line)
     done = Reconciled()
     for line in journal.entries():
         if line["event"] != SENDING:

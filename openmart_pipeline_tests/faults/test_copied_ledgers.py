@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 
 from openmart_pipeline.ledger import disks, freezes, journal_check, recovery
@@ -219,6 +220,18 @@ def test_what_is_known_of_other_ledgers_is_never_taken_for_nothing_because_it_ca
     with desk_at(first, shop.url) as desk, pytest.raises(LedgerRefused, match=r"ledgers.json can't be read"):
         desk.buy(desk.current_plan(), surroundings=around)
     assert shop.submits == 2
+
+
+def test_a_second_ledger_buys_nothing_while_nobody_can_say_which_others_do(
+    first: Path, tmp_path: Path, shop: Shop, around: Surroundings
+) -> None:
+    """A process was stopped while it held the file. Passing it by would let two ledgers begin unseen."""
+    assert around.registry is not None
+    around.registry.patience_s = 0.1
+    with filelock.FileLock(tmp_path / "state" / "ledgers.json.lock"), desk_at(first, shop.url) as desk:
+        with pytest.raises(LedgerRefused, match=r"another process has held .*ledgers.json.*Nothing was sent"):
+            desk.buy(desk.current_plan(), surroundings=around)
+        assert (shop.submits, desk.states()) == (2, ["submitted", "submitted"])
 
 
 def test_in_the_simulated_world_a_copy_buys_under_a_name_of_its_own(first: Path, tmp_path: Path, shop: Shop) -> None:

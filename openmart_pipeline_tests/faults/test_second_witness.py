@@ -5,8 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
-from openmart_pipeline.ledger import journal_rewrite, recovery, sending
+from openmart_pipeline.api.models import Submission
+from openmart_pipeline.ledger import adoption, journal_rewrite, moves, recovery, sending
 from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.model.events import nobody_listens
+from openmart_pipeline.purchase.outcomes import Outcomes, SubmitReport
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
 from openmart_pipeline_tests.ledger.desk import Desk, asks, desk_at
 
@@ -61,3 +64,34 @@ def test_an_id_is_in_the_ledger_although_a_stopped_process_holds_the_journal(des
     assert desk.batch(1).vendor_batch_id is not None
     desk.buy(plan)
     assert shop.submits == 2
+
+
+def test_an_id_that_another_batch_was_adopted_under_by_mistake_is_its_own_again(tmp_path: Path) -> None:
+    """The sender heard it when the ledger said that it is another's: no person is asked, and nothing paid again."""
+    with desk_at(tmp_path) as desk:
+        adopted, heard = (desk.claim(desk.plan(f"{name}.csv", asks(name, 2))) for name in "ab")
+        assert adopted is not None
+        assert heard is not None
+        for claim in (adopted, heard):
+            desk.journal.sending(claim)
+        sending.lose(desk.ledger, adopted.batch, evidence="a timeout")
+        moves.adopt(desk.ledger, 1, "of-the-second", total=2, who="ann", why="the dashboard")
+        report = SubmitReport()
+        outcomes = Outcomes(
+            desk.ledger, desk.journal, report, on_event=nobody_listens, on_full_disk=lambda _sentence: None
+        )
+        answer = Submission(batch_id="of-the-second", total=2, evidence="200")
+        assert not outcomes.accept(heard, answer)
+        assert report.unknown_batches == [2]
+        adoption.revoke(desk.ledger, 1, who="ann", why="it was the other one")
+    with desk_at(tmp_path) as desk:
+        settle_orphans(desk.ledger, desk.journal)
+        assert [(batch.state, batch.vendor_batch_id) for batch in desk.batches()] == [
+            ("unknown", None),
+            ("submitted", "of-the-second"),
+        ]
+    (tmp_path / "new").mkdir()
+    shutil.copyfile(tmp_path / "submissions.jsonl", tmp_path / "new" / "submissions.jsonl")
+    with desk_at(tmp_path / "new") as desk:
+        recovery.reconcile(desk.ledger, desk.journal, who="ann")
+        assert [batch.vendor_batch_id for batch in desk.batches()] == [None, "of-the-second"]

@@ -80,6 +80,17 @@ def test_a_home_that_depends_on_where_one_stands_is_refused(terminal: Terminal) 
     assert "set it in the shell instead" in terminal("status").output
 
 
+def test_a_users_folder_that_depends_on_where_one_stands_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """HOME is relative: the ledger, and what is known of others, would be other ones in every folder."""
+    monkeypatch.setenv("HOME", ".")
+    monkeypatch.setattr(home, "ROOT", tmp_path)
+    with pytest.raises(home.HomeUnknown, match="another folder wherever you stand"):
+        home.home_folder({})
+    assert home.registry_path({}) is None
+
+
 def test_relative_folders_lie_in_the_home_folder_and_absolute_ones_where_they_say(tmp_path: Path) -> None:
     read = read_settings({"OPENMART_HOME": "/h", "OPENMART_DATA_DIR": "d", "OPENMART_LEDGER_URL": "sqlite:///l.sqlite"})
     assert (read.data_dir, read.ledger_path) == (Path("/h/d"), Path("/h/l.sqlite"))
