@@ -77,7 +77,7 @@ def take_the_steps(path: Path) -> int:
         settings = read_settings({"OPENMART_DATA_DIR": folder})
         with open_workplace(settings, actor="bench") as work:
             (work.data.input / path.name).hardlink_to(path)
-            steps.take_companies(work, path.name)
+            steps.ingest_companies(work, path.name)
             return steps.plan_questions(work, path.name, steps.last_settings(work, path.name)).quote.to_buy
 
 

@@ -28,8 +28,8 @@ import sqlalchemy as sa
 from openmart_pipeline.checks import drift, findings, quality, waits
 from openmart_pipeline.ledger.schema import asks, batches, questions, tasks
 from openmart_pipeline.pipeline import rebuilding, steps
-from openmart_pipeline.planning.question_settings import laid_over
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.planning.question_settings import merged_over
+from openmart_pipeline.services import Services
 from openmart_pipeline.settings import read_settings
 from openmart_pipeline.simulator.made_up_people import people_at
 from openmart_pipeline.warehouse.published import open_published
@@ -51,7 +51,7 @@ VIEWS = (
 )
 
 
-def workplace(folder: Path) -> AbstractContextManager[Workplace]:
+def workplace(folder: Path) -> AbstractContextManager[Services]:
     """Open the world in this folder; nothing is sent anywhere."""
     settings = read_settings({"OPENMART_BASE_URL": "http://127.0.0.1:9", "OPENMART_DATA_DIR": str(folder)})
     return open_workplace(settings, actor="bench")
@@ -71,8 +71,8 @@ def build(folder: Path, files: int) -> None:
             rows = range(number * PARTITION_ROWS, (number + 1) * PARTITION_ROWS)
             text = "Website,ID\n" + "".join(f"company-{row}.com,crm-{row}\n" for row in rows)
             (work.data.input / name).write_text(text)
-            steps.take_companies(work, name)
-            settings = laid_over(steps.last_settings(work, name), max_k=8)
+            steps.ingest_companies(work, name)
+            settings = merged_over(steps.last_settings(work, name), max_k=8)
             plan = steps.plan_questions(work, name, settings).plan
             answers = answer_all(work, name, plan.plan_id)
             plain.write_table(pa.table({"input_file": [name] * len(answers), **_columns(answers)}, schema=schema))
@@ -82,7 +82,7 @@ def _columns(answers: list[tuple[str, bytes]]) -> dict[str, list[str]]:
     return {"domain": [domain for domain, _ in answers], "raw": [raw.decode() for _, raw in answers]}
 
 
-def answer_all(work: Workplace, name: str, plan_id: str) -> list[tuple[str, bytes]]:
+def answer_all(work: Services, name: str, plan_id: str) -> list[tuple[str, bytes]]:
     """Write the batches of a file into the ledger as collected, with what the simulator's people answer."""
     now = work.ledger.clock()
     with work.ledger.read() as connection:

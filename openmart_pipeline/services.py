@@ -6,8 +6,8 @@ Lives here: two values, made by the wiring from the settings. No rules.
 from dataclasses import dataclass
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import Pace
-from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.api.rate_limiter import RateLimiter
+from openmart_pipeline.collection.poll import StallPolicy
 from openmart_pipeline.intake.input_files import DataFolder
 from openmart_pipeline.ledger.freezes import Surroundings
 from openmart_pipeline.ledger.journal import SubmissionJournal
@@ -19,7 +19,7 @@ from openmart_pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
+class Services:
     """Everything a step works with. Made by the wiring, from the settings."""
 
     data: DataFolder
@@ -30,7 +30,7 @@ class Workplace:
     warehouse: Warehouse
     prices: PriceTable
     lifetimes: Lifetimes
-    patience: Patience
+    stall_policy: StallPolicy
     budget: Budget  # the settings' limits; what is approved for a plan comes with each purchase
     balance_floor: float | None
     hit_rate_floor: float  # shares, 0 to 1: below them a file is worth a look
@@ -44,8 +44,8 @@ class Workplace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buyer:
+class ApiSession:
     """The API, and how fast it may be asked: needed to buy and to collect, never to plan."""
 
     client: OpenmartClient
-    pace: Pace
+    rate_limiter: RateLimiter

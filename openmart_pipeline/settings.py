@@ -14,7 +14,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from openmart_pipeline.api.addresses import checked_base_url, is_loopback
-from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.collection.poll import StallPolicy
 from openmart_pipeline.home import HomeUnknown, data_folder, home_folder, registry_path
 from openmart_pipeline.ledger.plans import Lifetimes
 from openmart_pipeline.model.prices import CREDITS, USD, Price, PriceTable
@@ -98,7 +98,9 @@ SETTINGS = (
         "OPENMART_PURGE_AFTER_DAYS", "", "Age at which `purge_old_answers_daily`, once switched on, removes answers."
     ),
     Setting("OPENMART_ERRORED_ASKS", "1", "How often a question that ended badly may be asked again."),
-    Setting("OPENMART_STUCK_AFTER_HOURS", "24", "A batch not ready after this long is called stuck, and asked daily."),
+    Setting(
+        "OPENMART_STALLED_AFTER_HOURS", "24", "A batch not ready after this long is called stalled, and asked daily."
+    ),
     Setting("OPENMART_HIT_RATE_FLOOR", "0.3", "A file whose questions find somebody more seldom turns a check yellow."),
     Setting("OPENMART_VERIFIED_RATE_FLOOR", "0.5", "The same for the share of its e-mail addresses that are verified."),
     Setting("OPENMART_REQUESTS_PER_S", "15; unlimited on this machine", "Most requests per second, all processes."),
@@ -130,7 +132,7 @@ class Settings:
     prices: PriceTable
     lifetimes: Lifetimes
     purge_after_days: float | None  # unset: nothing is removed by itself
-    patience: Patience
+    stall_policy: StallPolicy
     hit_rate_floor: float
     verified_rate_floor: float
     requests_per_s: float | None
@@ -228,8 +230,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             errored_asks=read.whole("OPENMART_ERRORED_ASKS", 1, least=0, most=10),
         ),
         purge_after_days=read.number("OPENMART_PURGE_AFTER_DAYS", None, least=1, most=MOST_DAYS),
-        patience=Patience(
-            stuck_after=dt.timedelta(hours=read.number("OPENMART_STUCK_AFTER_HOURS", 24.0, most=24 * MOST_DAYS))
+        stall_policy=StallPolicy(
+            stalled_after=dt.timedelta(hours=read.number("OPENMART_STALLED_AFTER_HOURS", 24.0, most=24 * MOST_DAYS))
         ),
         hit_rate_floor=read.number("OPENMART_HIT_RATE_FLOOR", 0.3, most=1),
         verified_rate_floor=read.number("OPENMART_VERIFIED_RATE_FLOOR", 0.5, most=1),

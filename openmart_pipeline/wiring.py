@@ -11,24 +11,24 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT, RateLimiter
 from openmart_pipeline.intake.input_files import DataFolder
+from openmart_pipeline.ledger.coordination import SharedRateLimiter
 from openmart_pipeline.ledger.freezes import Surroundings
 from openmart_pipeline.ledger.journal import SubmissionJournal
 from openmart_pipeline.ledger.key_registry import KeyRegistry
 from openmart_pipeline.ledger.owners import Owner
-from openmart_pipeline.ledger.sharing import SharedPace
 from openmart_pipeline.ledger.store import Ledger, NoLedger
 from openmart_pipeline.ledger.suppressions import SuppressionList
 from openmart_pipeline.model.prices import Budget
 from openmart_pipeline.private_files import close_to_others, make_folder, private_umask
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline.settings import SIMULATED, Settings, SettingsRefused
 from openmart_pipeline.warehouse import Warehouse
 
 
 @contextmanager
-def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Iterator[Workplace]:
+def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Iterator[Services]:
     """Open the ledger and everything beside it; needs neither a key nor the network.
 
     Args:
@@ -62,7 +62,7 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
         try:
             ledger = Ledger(settings.ledger_url, owner, api_identity=settings.api_identity, actor=actor)
             try:
-                yield Workplace(
+                yield Services(
                     data=data,
                     ledger=ledger,
                     journal=SubmissionJournal(data.journal, ledger),
@@ -71,7 +71,7 @@ def open_workplace(settings: Settings, *, actor: str, makes: bool = True) -> Ite
                     warehouse=Warehouse(data.warehouse, data.published),
                     prices=settings.prices,
                     lifetimes=settings.lifetimes,
-                    patience=settings.patience,
+                    stall_policy=settings.stall_policy,
                     budget=Budget(
                         approved=0.0,
                         per_run=settings.credits_per_run,
@@ -117,18 +117,20 @@ def refuse_without_ledger(settings: Settings) -> None:
     )
 
 
-def make_buyer(settings: Settings, work: Workplace) -> Buyer:
+def open_session(settings: Settings, work: Services) -> ApiSession:
     """Return the API client, paced together with every other process on this ledger.
 
     Raises:
         SettingsRefused: no key, or one that can't be one.
 
     """
-    pace = UNPACED if settings.requests_per_s is None else SharedPace(work.ledger, settings.requests_per_s)
-    return Buyer(client=make_client(settings, pace), pace=pace)
+    rate_limiter = (
+        NO_RATE_LIMIT if settings.requests_per_s is None else SharedRateLimiter(work.ledger, settings.requests_per_s)
+    )
+    return ApiSession(client=make_client(settings, rate_limiter), rate_limiter=rate_limiter)
 
 
-def make_client(settings: Settings, pace: Pace = UNPACED) -> OpenmartClient:
+def make_client(settings: Settings, rate_limiter: RateLimiter = NO_RATE_LIMIT) -> OpenmartClient:
     """Return the API client alone: for one free question, where there is no ledger to pace it by.
 
     Raises:
@@ -137,7 +139,7 @@ def make_client(settings: Settings, pace: Pace = UNPACED) -> OpenmartClient:
     """
     key = settings.key_or_refuse()
     try:
-        return OpenmartClient(settings.base_url, key, pace=pace, connections=settings.read_connections)
+        return OpenmartClient(settings.base_url, key, rate_limiter=rate_limiter, connections=settings.read_connections)
     except ValueError as error:  # a space or a line break in it: nothing that a server would take
         raise SettingsRefused(f"OPENMART_API_KEY can't be used: {error} Nothing was bought.") from None
 

@@ -25,8 +25,8 @@ def demo_world(folder: Path) -> Path:
     """Buy what the demo buys: every sample, as the vendor's client would ask; return the data folder."""
     data_dir = folder / "data"
     shutil.copytree(SAMPLES, data_dir / "input")
-    with SimulatorProcess(folder / "simulator") as simulator, at_work(data_dir, simulator.url) as (work, buyer):
-        whole_run(work, buyer, *sorted(path.name for path in SAMPLES.iterdir()))
+    with SimulatorProcess(folder / "simulator") as simulator, at_work(data_dir, simulator.url) as (work, session):
+        whole_run(work, session, *sorted(path.name for path in SAMPLES.iterdir()))
     return data_dir
 
 

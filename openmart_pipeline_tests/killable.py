@@ -156,10 +156,10 @@ def _child(order: dict[str, Any], report: int) -> None:
     kill_at = {(step, nth) for step, nth in filter(None, (order.get("kill_at"), order.get("or_kill_at")))}
     steps = Steps(kill_at, order.get("kill_delay_s", 0.0))
     settings, client = order.get("settings", {}), order.get("client")
-    with at_work(Path(order["data_dir"]), order["url"], client=client, **settings) as (work, buyer):
+    with at_work(Path(order["data_dir"]), order["url"], client=client, **settings) as (work, session):
         work.ledger.clock = steps.in_transactions(work.ledger.clock)
         heard = replace(work, warehouse=HeardWarehouse(work.data, steps))
-        done = whole_run(heard, buyer, *order["keys"], on_event=steps, **order.get("choices", {}))
+        done = whole_run(heard, session, *order["keys"], on_event=steps, **order.get("choices", {}))
     stops = [bought.stop for bought in done.bought.values()]
     os.write(report, json.dumps({"steps": steps.seen, "stops": stops}).encode())
 

@@ -14,19 +14,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.ledger import moves, owed, plans, schema
+from openmart_pipeline.ledger import moves, outstanding, plans, schema
 from openmart_pipeline.ledger.states import ENDED_BADLY, LIVE, BatchState, TaskState
 from openmart_pipeline.model.approval import Approval
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.pipeline import buying_run as run
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.pipeline.buying_run import RunReport
 from openmart_pipeline.pipeline.steps import Planned
-from openmart_pipeline.planning.question_settings import laid_over
+from openmart_pipeline.planning.question_settings import merged_over
 from openmart_pipeline.purchase.outcomes import SubmitReport
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline.settings import Settings, read_settings
-from openmart_pipeline.wiring import make_buyer, open_workplace
+from openmart_pipeline.wiring import open_session, open_workplace
 from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.prepared import lay_warehouse
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
@@ -42,16 +42,16 @@ def settings_for(data_dir: Path, url: str, **more: str) -> Settings:
 @contextmanager
 def at_work(
     data_dir: Path, url: str, *, client: Mapping[str, float] | None = None, **more: str
-) -> Iterator[tuple[Workplace, Buyer]]:
+) -> Iterator[tuple[Services, ApiSession]]:
     """A workplace and a buyer in this process; `client` are the client's own bounds, where a test has less patience."""
     lay_warehouse(data_dir)
     settings = settings_for(data_dir, url, **more)
     with open_workplace(settings, actor="tests") as work:
-        buyer = make_buyer(settings, work)
+        session = open_session(settings, work)
         if client:
             bounds: dict[str, Any] = {"connections": settings.read_connections, **client}
-            buyer = replace(buyer, client=OpenmartClient(url, API_KEY, pace=buyer.pace, **bounds))
-        yield work, buyer
+            session = replace(session, client=OpenmartClient(url, API_KEY, rate_limiter=session.rate_limiter, **bounds))
+        yield work, session
 
 
 def company_file(data_dir: Path, name: str, domains: list[str], header: str = "Website") -> str:
@@ -62,39 +62,39 @@ def company_file(data_dir: Path, name: str, domains: list[str], header: str = "W
     return name
 
 
-def planned(work: Workplace, key: str, **choices: object) -> Planned:
+def planned(work: Services, key: str, **choices: object) -> Planned:
     """Take the companies and plan what they ask."""
-    steps.take_companies(work, key)
-    settings = laid_over(steps.last_settings(work, key), **choices)  # type: ignore[arg-type]  # the tests' own words
+    steps.ingest_companies(work, key)
+    settings = merged_over(steps.last_settings(work, key), **choices)  # type: ignore[arg-type]  # the tests' own words
     return steps.plan_questions(work, key, settings)
 
 
-def approval_of(work: Workplace, *keys: str, credit_limit: float = 1e6, run_id: str = "run", **more: Any) -> Approval:
+def approval_of(work: Services, *keys: str, credit_limit: float = 1e6, run_id: str = "run", **more: Any) -> Approval:
     """An approval of what these files would buy now, with a run of its own."""
     plan_ids = [plan.plan_id for key in keys if (plan := plans.current_plan(work.ledger, key)) is not None]
     given = {"plan_ids": plan_ids, "credit_limit": credit_limit, "approval_id": run_id, "by": "tests", **more}
     return Approval(**given)
 
 
-def bought(work: Workplace, buyer: Buyer, key: str, *, run_id: str = "run", **more: Any) -> SubmitReport:
+def bought(work: Services, session: ApiSession, key: str, *, run_id: str = "run", **more: Any) -> SubmitReport:
     """Buy the file's plan as it is now."""
     passed = {name: more.pop(name) for name in ("on_event", "stop") if name in more}
-    return steps.buy(work, buyer, key, approval_of(work, key, run_id=run_id, **more), run_id=run_id, **passed)
+    return steps.buy(work, session, key, approval_of(work, key, run_id=run_id, **more), run_id=run_id, **passed)
 
 
-def quoted_credits(work: Workplace, key: str) -> float | None:
+def quoted_credits(work: Services, key: str) -> float | None:
     """The most that a file's plan may cost, as it was quoted; None before it was."""
     plan = plans.current_plan(work.ledger, key)
     return None if plan is None or plan.quote is None else plan.quoted_credits
 
 
 def whole_run(
-    work: Workplace,
-    buyer: Buyer,
+    work: Services,
+    session: ApiSession,
     *keys: str,
     credit_limit: float | None = None,
     patience_s: float = 20,
-    on_event: OnEvent = nobody_listens,
+    on_event: OnEvent = ignore_events,
     replans: bool = True,
     loads: bool = True,
     **choices: object,
@@ -115,7 +115,7 @@ def whole_run(
         limit = worst_case if credit_limit is None else credit_limit
         approvals[key] = approval_of(work, key, credit_limit=limit or 0.0, run_id=f"{run_id} {key}")
     report = RunReport(run_id=run_id)
-    run.buy_and_collect(work, buyer, approvals, report, patience_s=patience_s, on_event=on_event)
+    run.buy_and_collect(work, session, approvals, report, patience_s=patience_s, on_event=on_event)
     if not loads:
         return report
     for key in keys:
@@ -126,26 +126,26 @@ def whole_run(
     return report
 
 
-def task_states(work: Workplace) -> dict[str, int]:
+def task_states(work: Services) -> dict[str, int]:
     """How many tasks are in which state, over the whole ledger."""
     with work.ledger.read() as connection:
         rows = connection.execute(sa.select(schema.tasks.c.state, sa.func.count()).group_by(schema.tasks.c.state))
         return {row.state: row[1] for row in rows}
 
 
-def batch_states(work: Workplace) -> list[str]:
+def batch_states(work: Services) -> list[str]:
     """The states of all batches, by number."""
     with work.ledger.read() as connection:
         return list(connection.execute(sa.select(schema.batches.c.state).order_by(schema.batches.c.batch_no)).scalars())
 
 
 KNOWN_TO_SERVER = {
-    BatchState.SUBMITTED, BatchState.READY, BatchState.STUCK, BatchState.EXPIRED, BatchState.COLLECTED,
+    BatchState.SUBMITTED, BatchState.READY, BatchState.STALLED, BatchState.EXPIRED, BatchState.COLLECTED,
 }  # fmt: skip
 
 
 def assert_accounts_agree(
-    work: Workplace | Desk, simulator: SimulatorProcess, *, bought_twice: int = 0, since: int = 0
+    work: Services | Desk, simulator: SimulatorProcess, *, bought_twice: int = 0, since: int = 0
 ) -> None:
     """Everything the simulator charged is ours by id, or named as unknown; nothing else is; nothing was paid twice.
 
@@ -179,7 +179,7 @@ def assert_accounts_agree(
     assert not [batch for batch in ours if batch["state"] == BatchState.SENDING]
 
 
-def assert_each_task_is_in_one_place(work: Workplace | Desk) -> None:
+def assert_each_task_is_in_one_place(work: Services | Desk) -> None:
     """The state machine's invariants, read from the tables."""
     with work.ledger.read() as connection:
         live_twice = connection.execute(
@@ -202,7 +202,7 @@ def assert_each_task_is_in_one_place(work: Workplace | Desk) -> None:
     assert (live_twice, answered, endless) == ([], 0, 0)
 
 
-def settle_unknown(work: Workplace | Desk, simulator: SimulatorProcess) -> None:
+def settle_unknown(work: Services | Desk, simulator: SimulatorProcess) -> None:
     """Do what a person would: adopt what the vendor's support knows, release what it never heard of."""
     charged = {frozenset(batch["tracking_ids"]): batch for batch in simulator.batches()}
     clock = work.ledger.clock
@@ -229,8 +229,8 @@ def settle_unknown(work: Workplace | Desk, simulator: SimulatorProcess) -> None:
             work.ledger.clock = clock
 
 
-def asks_left(work: Workplace, key: str) -> int:
+def asks_left(work: Services, key: str) -> int:
     """How many questions of a file are still to buy."""
     plan = plans.current_plan(work.ledger, key)
     assert plan is not None
-    return owed.standing_counts(work.ledger, plan.plan_id)[owed.Standing.TO_BUY]
+    return outstanding.ask_status_counts(work.ledger, plan.plan_id)[outstanding.AskStatus.TO_BUY]

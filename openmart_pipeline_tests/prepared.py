@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from openmart_pipeline.intake.input_files import DataFolder
-from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.connection import WarehouseFile
 from openmart_pipeline.warehouse.definitions_sql import described_view_sql
 
 
@@ -31,7 +31,7 @@ def lay_warehouse(data_dir: Path) -> None:
 @cache
 def _new_warehouse() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        file = PrivateFile(Path(folder) / "warehouse.duckdb", memory_limit="1GB", turn_timeout_s=10)
+        file = WarehouseFile(Path(folder) / "warehouse.duckdb", memory_limit="1GB", turn_timeout_s=10)
         with file.writing() as connection:
             for statement in described_view_sql():
                 connection.execute(statement)

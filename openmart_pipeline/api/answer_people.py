@@ -45,7 +45,7 @@ class PeopleRead:
     """
 
     people: tuple[Person, ...] = ()
-    oddities: tuple[str, ...] = ()
+    parse_warnings: tuple[str, ...] = ()
     failure: str | None = None
 
 
@@ -72,20 +72,22 @@ def read_people(raw: bytes) -> PeopleRead:
     The raw answer stays in the ledger, so an oddity is a reason to look, not a loss. Keys beyond the
     documented ones are expected and not reported.
     """
-    oddities = _Oddities()
-    document = _document(raw, oddities)
-    people = tuple(_people(document, oddities))
-    return PeopleRead(people=people, oddities=oddities.report(), failure=None if people else _failure(document))
+    parse_warnings = _Oddities()
+    document = _document(raw, parse_warnings)
+    people = tuple(_people(document, parse_warnings))
+    return PeopleRead(
+        people=people, parse_warnings=parse_warnings.report(), failure=None if people else _failure(document)
+    )
 
 
-def _document(raw: bytes, oddities: _Oddities) -> JsonValue:
+def _document(raw: bytes, parse_warnings: _Oddities) -> JsonValue:
     try:
         document, damage = parsed_with_damage(raw)
     except ValueError:
-        oddities.note("answer", "not JSON")
+        parse_warnings.note("answer", "not JSON")
         return None
     for what in damage:
-        oddities.note("answer", what)
+        parse_warnings.note("answer", what)
     return document
 
 
@@ -115,37 +117,37 @@ _ERROR_KEYS = ("error", "errors", "detail", "message")
 _PERSON_KEYS = ("first_name", "last_name", "full_name", "email", "phones", "linkedin_url")
 
 
-def _people(document: JsonValue, oddities: _Oddities) -> Iterator[Person]:
+def _people(document: JsonValue, parse_warnings: _Oddities) -> Iterator[Person]:
     if not isinstance(document, dict):
         if document is not None:
-            oddities.note("answer", f"{_shape(document)} instead of an object")
+            parse_warnings.note("answer", f"{_shape(document)} instead of an object")
         return
     data = document.get("data")
     if data is None:
         return
     if isinstance(data, dict):
-        oddities.note("data", "an object instead of a list")
+        parse_warnings.note("data", "an object instead of a list")
         data = [data] if data else []
     if not isinstance(data, list):
-        oddities.note("data", f"{_shape(data)} instead of a list")
+        parse_warnings.note("data", f"{_shape(data)} instead of a list")
         return
     if len(data) > MAX_PEOPLE:
-        oddities.note("data", f"more than {MAX_PEOPLE:,} entries, the others left out")
+        parse_warnings.note("data", f"more than {MAX_PEOPLE:,} entries, the others left out")
     for position, item in enumerate(data[:MAX_PEOPLE]):
-        if person := _entry(item, f"data[{position}]", oddities):
+        if person := _entry(item, f"data[{position}]", parse_warnings):
             yield person
 
 
-def _entry(item: JsonValue, where: str, oddities: _Oddities) -> Person | None:
+def _entry(item: JsonValue, where: str, parse_warnings: _Oddities) -> Person | None:
     if not isinstance(item, dict):
-        oddities.note(where, f"{_shape(item)} instead of an object")
+        parse_warnings.note(where, f"{_shape(item)} instead of an object")
         return None
     if _is_error(item):
-        oddities.note(where, "an error instead of a person")
+        parse_warnings.note(where, "an error instead of a person")
         return None
-    person = _person(item, where, oddities)
+    person = _person(item, where, parse_warnings)
     if person == _NOBODY:
-        oddities.note(where, "nothing readable about a person")
+        parse_warnings.note(where, "nothing readable about a person")
         return None
     return person
 
@@ -153,76 +155,76 @@ def _entry(item: JsonValue, where: str, oddities: _Oddities) -> Person | None:
 _NOBODY = Person()
 
 
-def _person(item: dict[str, JsonValue], where: str, oddities: _Oddities) -> Person:
-    email, email_verified = _email(item.get("email"), f"{where}.email", oddities)
+def _person(item: dict[str, JsonValue], where: str, parse_warnings: _Oddities) -> Person:
+    email, email_verified = _email(item.get("email"), f"{where}.email", parse_warnings)
     return Person(
-        first_name=_text(item, "first_name", where, oddities),
-        last_name=_text(item, "last_name", where, oddities),
-        full_name=_text(item, "full_name", where, oddities),
-        title=_text(item, "title", where, oddities),
+        first_name=_text(item, "first_name", where, parse_warnings),
+        last_name=_text(item, "last_name", where, parse_warnings),
+        full_name=_text(item, "full_name", where, parse_warnings),
+        title=_text(item, "title", where, parse_warnings),
         email=email,
         email_verified=email_verified,
-        phones=tuple(_phones(item.get("phones"), f"{where}.phones", oddities)),
-        linkedin_url=_text(item, "linkedin_url", where, oddities),
+        phones=tuple(_phones(item.get("phones"), f"{where}.phones", parse_warnings)),
+        linkedin_url=_text(item, "linkedin_url", where, parse_warnings),
     )
 
 
-def _email(value: JsonValue, where: str, oddities: _Oddities) -> tuple[str | None, bool | None]:
+def _email(value: JsonValue, where: str, parse_warnings: _Oddities) -> tuple[str | None, bool | None]:
     if isinstance(value, str):
-        oddities.note(where, "text instead of an object")
-        return _cut(text_of(value), where, oddities), None
+        parse_warnings.note(where, "text instead of an object")
+        return _cut(text_of(value), where, parse_warnings), None
     if isinstance(value, dict):
-        return _text(value, "email", where, oddities), _flag(value, "verified", where, oddities)
+        return _text(value, "email", where, parse_warnings), _flag(value, "verified", where, parse_warnings)
     if value is not None:
-        oddities.note(where, f"{_shape(value)} instead of an object")
+        parse_warnings.note(where, f"{_shape(value)} instead of an object")
     return None, None
 
 
-def _phones(value: JsonValue, where: str, oddities: _Oddities) -> Iterator[Phone]:
+def _phones(value: JsonValue, where: str, parse_warnings: _Oddities) -> Iterator[Phone]:
     if value is None:
         return
     if not isinstance(value, list):
-        oddities.note(where, f"{_shape(value)} instead of a list")
+        parse_warnings.note(where, f"{_shape(value)} instead of a list")
         value = [value]
     if len(value) > MAX_PHONES:
-        oddities.note(where, f"more than {MAX_PHONES} entries, the others left out")
+        parse_warnings.note(where, f"more than {MAX_PHONES} entries, the others left out")
     for position, item in enumerate(value[:MAX_PHONES]):
         place = f"{where}[{position}]"
         if isinstance(item, dict):
-            if number := _text(item, "phone_number", place, oddities):
+            if number := _text(item, "phone_number", place, parse_warnings):
                 yield Phone(
                     number=number,
-                    line_type=_text(item, "line_type", place, oddities),
-                    is_valid=_flag(item, "valid", place, oddities),
+                    line_type=_text(item, "line_type", place, parse_warnings),
+                    is_valid=_flag(item, "valid", place, parse_warnings),
                 )
             continue
-        oddities.note(place, f"{_shape(item)} instead of an object")
-        if number := _cut(text_of(item), place, oddities):
+        parse_warnings.note(place, f"{_shape(item)} instead of an object")
+        if number := _cut(text_of(item), place, parse_warnings):
             yield Phone(number=number)
 
 
-def _text(item: dict[str, JsonValue], key: str, where: str, oddities: _Oddities) -> str | None:
+def _text(item: dict[str, JsonValue], key: str, where: str, parse_warnings: _Oddities) -> str | None:
     value = item.get(key)
     text = text_of(value)
     if value is not None and not isinstance(value, str):
-        oddities.note(f"{where}.{key}", f"{_shape(value)} instead of text")
+        parse_warnings.note(f"{where}.{key}", f"{_shape(value)} instead of text")
     elif isinstance(value, str) and text is not None and text != value:
-        oddities.note(f"{where}.{key}", "characters no store accepts, replaced")
-    return _cut(text, f"{where}.{key}", oddities)
+        parse_warnings.note(f"{where}.{key}", "characters no store accepts, replaced")
+    return _cut(text, f"{where}.{key}", parse_warnings)
 
 
-def _cut(text: str | None, where: str, oddities: _Oddities) -> str | None:
+def _cut(text: str | None, where: str, parse_warnings: _Oddities) -> str | None:
     if text is None or len(text) <= MAX_TEXT:
         return text
-    oddities.note(where, f"more than {MAX_TEXT:,} characters, the rest left out")
+    parse_warnings.note(where, f"more than {MAX_TEXT:,} characters, the rest left out")
     return text[:MAX_TEXT]
 
 
-def _flag(item: dict[str, JsonValue], key: str, where: str, oddities: _Oddities) -> bool | None:
+def _flag(item: dict[str, JsonValue], key: str, where: str, parse_warnings: _Oddities) -> bool | None:
     value = item.get(key)
     if value is None or isinstance(value, bool):
         return value
-    oddities.note(f"{where}.{key}", f"{_shape(value)} instead of true or false")
+    parse_warnings.note(f"{where}.{key}", f"{_shape(value)} instead of true or false")
     return None
 
 

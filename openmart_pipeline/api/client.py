@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from openmart_pipeline.api.errors import Throttled
 from openmart_pipeline.api.models import DenyKind, Submission, TaskRequest
-from openmart_pipeline.api.pace import UNPACED, Pace
 from openmart_pipeline.api.post import encoded, post_once
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT, RateLimiter
 from openmart_pipeline.api.reads import Reader, pause_s
 from openmart_pipeline.api.retrying import RetryBounds, keep_stamina_quiet
 from openmart_pipeline.api.server_time import ServerTime, utc_now
@@ -38,7 +38,7 @@ class OpenmartClient:
         base_url: str,
         api_key: str,
         *,
-        pace: Pace = UNPACED,
+        rate_limiter: RateLimiter = NO_RATE_LIMIT,
         submit_timeout_s: float = SUBMIT_TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
@@ -59,7 +59,7 @@ class OpenmartClient:
         self._transport = Transport(
             base_url, api_key, connect_timeout_s=connect_timeout_s, server_time=self._server_time
         )
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._submit_timeout_s = submit_timeout_s
         self._read_timeout_s = read_timeout_s
         self._connections = connections
@@ -98,7 +98,7 @@ class OpenmartClient:
             return asyncio.run(post_once(self._transport, body, deadline_s=self._submit_timeout_s))
         except Throttled as error:
             with suppress(Exception):  # that nothing was created is known: a pace that fails must not hide it
-                self._pace.pause(pause_s(error, self._bounds))
+                self._rate_limiter.pause(pause_s(error, self._bounds))
             raise
 
     @asynccontextmanager
@@ -109,7 +109,7 @@ class OpenmartClient:
             yield Reader(
                 self._transport,
                 client,
-                self._pace,
+                self._rate_limiter,
                 connections=self._connections,
                 timeout_s=self._read_timeout_s,
                 bounds=self._bounds,

@@ -67,7 +67,7 @@ async def post_once(transport: Transport, body: OutgoingBody, *, deadline_s: flo
             evidence=transport.evidence(answer),
             retry_after_s=transport.retry_after_s(answer),
         ) from problem
-    if body.has_left:
+    if body.is_withdrawn:
         raise OutcomeUnknown(
             f"The batch was sent to Openmart, then {ended} before any answer. {MAY_BE_PAID}",
             evidence=transport.evidence(answer),

@@ -21,7 +21,7 @@ from openmart_pipeline.api.models import (
     TaskResult,
     TaskState,
 )
-from openmart_pipeline.api.pace import LATE_S, UNPACED, Pace
+from openmart_pipeline.api.rate_limiter import LATE_S, NO_RATE_LIMIT, RateLimiter
 from openmart_pipeline.api.retrying import RetryBounds, with_retries
 from openmart_pipeline.api.transport import Answer, BrokenExchange, Transport, how_it_ended
 from openmart_pipeline.api.verdicts import Transient, read_verdict
@@ -55,7 +55,7 @@ class Reader:
         self,
         transport: Transport,
         client: httpx.AsyncClient,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         *,
         connections: int,
         timeout_s: float,
@@ -63,7 +63,7 @@ class Reader:
     ) -> None:
         self._transport = transport
         self._client = client
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._timeout_s = timeout_s
         self._bounds = bounds
         # Waiting for a connection must not count as the server's slowness.
@@ -146,16 +146,16 @@ class Reader:
             retry_after_s=self._transport.retry_after_s(answer),
         )
         if isinstance(verdict, Throttled):
-            await asyncio.to_thread(self._pace.pause, pause_s(verdict, self._bounds))
+            await asyncio.to_thread(self._rate_limiter.pause, pause_s(verdict, self._bounds))
         raise verdict
 
     async def _take_turn(self) -> None:
-        if self._pace is UNPACED:
+        if self._rate_limiter is NO_RATE_LIMIT:
             return
         late_s = LATE_S
         while True:
             # In a thread, because a shared pace may wait for its store.
-            wait_s = await asyncio.to_thread(self._pace.next_slot)
+            wait_s = await asyncio.to_thread(self._rate_limiter.acquire)
             begun_s = time.monotonic()
             await asyncio.sleep(wait_s)
             if time.monotonic() - begun_s <= wait_s + late_s:

@@ -69,13 +69,13 @@ class OutgoingBody:
     """
 
     content: bytes
-    has_left: bool = False
+    is_withdrawn: bool = False
     on_leaving: Callable[[], None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.has_left:
+        if self.is_withdrawn:
             raise RuntimeError("a body that has left was asked for again")
-        self.has_left = True
+        self.is_withdrawn = True
         if self.on_leaving:
             self.on_leaving()
         yield self.content
@@ -193,10 +193,10 @@ class Transport:
         """
         ends_at_s = asyncio.get_running_loop().time() + deadline_s
         async with (
-            asyncio.timeout(min(deadline_s, self._connect_timeout_s)) as patience,
+            asyncio.timeout(min(deadline_s, self._connect_timeout_s)) as idle_timeout,
             fresh_connection(self.base_url, self._tls, self._hear) as client,
         ):
-            body.on_leaving = lambda: patience.reschedule(ends_at_s)
+            body.on_leaving = lambda: idle_timeout.reschedule(ends_at_s)
             await self.exchange(client, method, path, answer, body, limit=MAX_SUBMIT_ANSWER_BYTES)
 
     def retry_after_s(self, answer: Answer) -> float | None:

@@ -8,9 +8,9 @@ import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
 
-from openmart_pipeline.checks.findings import SAMPLE, Finding
+from openmart_pipeline.checks.findings import SAMPLE, CheckResult
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 RECENT = dt.timedelta(days=7)  # so long a change is shown; then it is what is usual
 ENOUGH = 20  # objects: of fewer nobody can say what is usual
@@ -46,7 +46,7 @@ FROM keys GROUP BY ALL ORDER BY ALL
 """
 
 
-def drifted_answers(work: Workplace) -> Finding:
+def drifted_answers(work: Services) -> CheckResult:
     """Find keys that came into the answers lately, or left them: the API says more or less than it did."""
     since = (work.ledger.clock() - RECENT).astimezone(dt.UTC).replace(tzinfo=None)
     seen = _Seen()
@@ -54,7 +54,7 @@ def drifted_answers(work: Workplace) -> Finding:
         seen.add(place, access, name, earlier, lately)
     changes = [*seen.came(), *seen.went()]
     usual = ", ".join(seen.undocumented()[:SAMPLE])
-    return Finding(
+    return CheckResult(
         count=len(changes),
         says=f"{plural(len(changes), 'key')} came into the answers or left them in the last {RECENT.days} days.",
         all_clear=f"Not documented, and in task_results.raw alone: {usual}." if usual else "All keys are documented.",

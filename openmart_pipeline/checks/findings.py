@@ -15,13 +15,13 @@ from openmart_pipeline.ledger.states import BatchState
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline.inventory import look, missing, unreadable
 from openmart_pipeline.planning.quoting import worst_case
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 SAMPLE = 10  # names shown; the count is always the whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """What was found against one promise; nothing found keeps it."""
 
     count: int
@@ -33,15 +33,15 @@ class Finding:
     decided: tuple[Happened, ...] = ()  # by persons, the newest last
 
     @property
-    def keeps_promise(self) -> bool:
+    def is_kept(self) -> bool:
         """Whether nothing speaks against it."""
         return self.count == 0
 
 
-def unreadable_files(work: Workplace) -> Finding:
+def unreadable_files(work: Services) -> CheckResult:
     """Find files in the input folder that are no table of companies."""
     found = unreadable(work.data, work.ledger)
-    return Finding(
+    return CheckResult(
         count=len(found),
         says=f"{plural(len(found), 'file')} in the input folder can't be used unchanged.",
         sample=tuple(why if name in why else f"{name}: {why}" for name, why in list(found.items())[:SAMPLE]),
@@ -49,10 +49,10 @@ def unreadable_files(work: Workplace) -> Finding:
     )
 
 
-def missing_files(work: Workplace) -> Finding:
+def missing_files(work: Services) -> CheckResult:
     """Find files that were read once, are not retired, and are no longer in the input folder."""
     found = missing(work.ledger, look(work.data))
-    return Finding(
+    return CheckResult(
         count=len(found),
         says=f"No longer in the input folder: {plural(len(found), 'file')}. What is on its way is collected, and what "
         "was found stays.",
@@ -79,10 +79,10 @@ ORDER BY ALL
 """
 
 
-def rows_without_one_outcome(work: Workplace) -> Finding:
+def rows_without_one_outcome(work: Services) -> CheckResult:
     """Find rows of input files that are neither set aside nor planned, or both, or twice."""
     rows = work.warehouse.query(_ROWS_WITHOUT_OUTCOME)
-    return Finding(
+    return CheckResult(
         count=len(rows),
         says=f"{plural(len(rows), 'row')} of input files without exactly one outcome.",
         sample=tuple(f"{file} row {row} {what}" for file, row, what in rows[:SAMPLE]),
@@ -94,20 +94,20 @@ _UNTRACED_CONTACTS = """
 SELECT contact_id FROM contacts
 JOIN input_files USING (input_file)
 WHERE answers_loaded_at >= plan_loaded_at AND (
-    batch_id IS NULL OR task_id IS NULL OR tracking_id IS NULL OR dagster_run_id IS NULL OR contact_id NOT IN (
+    batch_id IS NULL OR task_id IS NULL OR tracking_id IS NULL OR run_id IS NULL OR contact_id NOT IN (
         SELECT contact_id FROM contact_rows
         SEMI JOIN (SELECT input_file, source_row FROM companies WHERE outcome = 'kept') USING (input_file, source_row)))
-  AND NOT (has_left AND EXISTS (
-        SELECT 1 FROM left_rows
-        WHERE left_rows.input_file = contacts.input_file AND left_rows.fingerprint = contacts.fingerprint))
+  AND NOT (is_withdrawn AND EXISTS (
+        SELECT 1 FROM withdrawn_rows
+        WHERE withdrawn_rows.input_file = contacts.input_file AND withdrawn_rows.fingerprint = contacts.fingerprint))
 ORDER BY contact_id
 """
 
 
-def untraced_contacts(work: Workplace) -> Finding:
+def untraced_contacts(work: Services) -> CheckResult:
     """Find contacts that lead back to no row, batch, task or run."""
     rows = work.warehouse.query(_UNTRACED_CONTACTS)
-    return Finding(
+    return CheckResult(
         count=len(rows),
         says=f"{plural(len(rows), 'contact')} without a way back to a row of the file, a batch, a task and a run.",
         sample=tuple(contact_id for (contact_id,) in rows[:SAMPLE]),
@@ -115,12 +115,12 @@ def untraced_contacts(work: Workplace) -> Finding:
     )
 
 
-def unknown_submissions(work: Workplace) -> Finding:
+def unknown_submissions(work: Services) -> CheckResult:
     """Find batches that may have been paid for and whose id nobody knows."""
     batches = moves.unknown_batches(work.ledger)
     at_stake = sum(batch.reserved_credits or 0.0 for batch in batches)
     tracked = review.first_tracking_ids(work.ledger, [batch.batch_no for batch in batches[:SAMPLE]])
-    return Finding(
+    return CheckResult(
         count=len(batches),
         says=f"{plural(len(batches), 'batch', 'batches')} may have been paid for without an answer: up to "
         f"{at_stake:,.0f} credits (estimated) are at stake. Nothing sends their questions again.",
@@ -138,29 +138,29 @@ def unknown_submissions(work: Workplace) -> Finding:
     )
 
 
-def stuck_batches(work: Workplace) -> Finding:
+def stuck_batches(work: Services) -> CheckResult:
     """Find batches that were accepted and never finished, and those the server forgot, not asked again since."""
-    batches = review.batches_unmended(work.ledger, BatchState.STUCK, BatchState.EXPIRED)
+    batches = review.batches_unmended(work.ledger, BatchState.STALLED, BatchState.EXPIRED)
     kinds = Counter(batch.state for batch in batches)
-    return Finding(
+    return CheckResult(
         count=len(batches),
-        says=f"Not ready within the age limit: {plural(kinds[BatchState.STUCK], 'batch', 'batches')}. No longer known "
-        f"to the server: {kinds[BatchState.EXPIRED]:,}.",
+        says=f"Not ready within the age limit: {plural(kinds[BatchState.STALLED], 'batch', 'batches')}. "
+        f"No longer known to the server: {kinds[BatchState.EXPIRED]:,}.",
         sample=tuple(
             f"batch {batch.batch_no} of {batch.partition_key} ({batch.vendor_batch_id}): {batch.state}, {batch.tasks} "
             f"tasks, submitted {batch.submitted_at or batch.intent_at:%Y-%m-%d %H:%M} UTC"
             for batch in batches[:SAMPLE]
         ),
-        advice="Stuck batches are asked about daily and collected should they come. Name the ids to Openmart. To ask "
-        "their questions again: release a stuck batch with settle_unknown_batches_job, or plan the file with "
+        advice="Stalled batches are asked about daily and collected should they come. Name the ids to Openmart. To ask "
+        "their questions again: release a stalled batch with settle_unknown_batches_job, or plan the file with "
         "reask: expired. Both are paid again.",
     )
 
 
-def rejected_batches(work: Workplace) -> Finding:
+def rejected_batches(work: Services) -> CheckResult:
     """Find batches whose request the server called wrong, with questions that were not sent again since."""
     batches = review.batches_unmended(work.ledger, BatchState.REJECTED)
-    return Finding(
+    return CheckResult(
         count=len(batches),
         says=f"The server called {plural(len(batches), 'batch', 'batches')} a wrong request: nothing was bought.",
         sample=tuple(
@@ -172,14 +172,14 @@ def rejected_batches(work: Workplace) -> Finding:
     )
 
 
-def waiting_for_budget(work: Workplace) -> Finding:
+def waiting_for_budget(work: Services) -> CheckResult:
     """Find approved plans whose questions are not all bought: a limit was reached, or buying stopped."""
     waiting = review.approved_and_owing(work.ledger)
     spent = sending.spent(work.ledger)
     questions = sum(plan.questions for plan in waiting)
     limits = [f"today {spent.today:,.0f} of {_limit(work.budget.per_day)}"]
     limits.append(f"in total {spent.in_total:,.0f} of {_limit(work.budget.in_total)}")
-    return Finding(
+    return CheckResult(
         count=questions,
         says=f"Not bought yet: {plural(questions, 'question')} of {plural(len(waiting), 'approved plan')}. Committed, "
         f"in estimated credits: {'; '.join(limits)}.",
@@ -204,14 +204,14 @@ SELECT input_file, count(*) FROM contacts WHERE fetched_at < $1 GROUP BY input_f
 """
 
 
-def contacts_past_lifetime(work: Workplace) -> Finding:
+def contacts_past_lifetime(work: Services) -> CheckResult:
     """Find contacts whose answer is older than a found answer counts."""
     files = files_past_lifetime(work)
     count = sum(files.values())
     due = widths_to_refresh(work.ledger, work.lifetimes) if count else {}
     questions, most = sum(due.values()), worst_case(due, work.prices)
     at_most = "an unknown number of" if most is None else f"at most {most:,.0f}"
-    return Finding(
+    return CheckResult(
         count=count,
         says=f"Older than {work.lifetimes.found.days} days (OPENMART_FOUND_LIFETIME_DAYS): {plural(count, 'contact')} "
         f"of {plural(len(files), 'file')}.",
@@ -223,7 +223,7 @@ def contacts_past_lifetime(work: Workplace) -> Finding:
     )
 
 
-def files_past_lifetime(work: Workplace) -> dict[str, int]:
+def files_past_lifetime(work: Services) -> dict[str, int]:
     """Return how many contacts of which files are past their lifetime."""
     oldest = (work.ledger.clock() - work.lifetimes.found).astimezone(dt.UTC).replace(tzinfo=None)
     return dict(work.warehouse.query(_OLD_CONTACTS, [oldest]))
@@ -235,7 +235,7 @@ FROM input_files LEFT JOIN task_results USING (input_file) WHERE plan_id IS NOT 
 """
 
 
-def disagreements(work: Workplace) -> Finding:
+def disagreements(work: Services) -> CheckResult:
     """Find files for which the warehouse holds another plan than the ledger, or fewer answers."""
     expected = review.answers_loaded(work.ledger)
     known = review.plans_held(work.ledger)
@@ -247,7 +247,7 @@ def disagreements(work: Workplace) -> Finding:
             found.append(f"{file}: the plan in the warehouse is not the one the ledger would buy")
         elif answers < expected.get(file, 0):
             found.append(f"{file}: {answers:,} answers in the warehouse, {expected[file]:,} in the ledger")
-    return Finding(
+    return CheckResult(
         count=len(found),
         says=f"{len(found):,} of {len(known):,} files are not in the warehouse as they are in the ledger.",
         sample=tuple(found[:SAMPLE]),
@@ -260,19 +260,19 @@ def disagreements(work: Workplace) -> Finding:
 _ODDITIES = r"""
 SELECT regexp_replace(oddity, '^[a-z]+(\[[0-9]+\])?(\.[a-z_]+(\[[0-9]+\])?)*: ', '') AS what, count(*),
        min(tracking_id), min(input_file)
-FROM (SELECT input_file, tracking_id, unnest(oddities) AS oddity FROM task_results WHERE len(oddities) > 0)
+FROM (SELECT input_file, tracking_id, unnest(parse_warnings) AS oddity FROM task_results WHERE len(parse_warnings) > 0)
 GROUP BY what ORDER BY count(*) DESC, what LIMIT 10
 """
 
 
-def odd_answers(work: Workplace) -> Finding:
+def odd_answers(work: Services) -> CheckResult:
     """Find answers with something in them that could not be read."""
     kinds = work.warehouse.query(_ODDITIES)
-    answers = work.warehouse.query("SELECT count(*) FROM task_results WHERE len(oddities) > 0")[0][0]
+    answers = work.warehouse.query("SELECT count(*) FROM task_results WHERE len(parse_warnings) > 0")[0][0]
     samples = [
         f"{count:,} times {what}, as in {tracking_id} ({file})"[:300] for what, count, tracking_id, file in kinds
     ]
-    return Finding(
+    return CheckResult(
         count=answers,
         says=f"{plural(answers, 'answer')} with something that could not be read.",
         sample=tuple(samples[:SAMPLE]),
@@ -282,7 +282,7 @@ def odd_answers(work: Workplace) -> Finding:
     )
 
 
-def unmatched_results(work: Workplace) -> Finding:
+def unmatched_results(work: Services) -> CheckResult:
     """Find results that were paid for and that nothing leads to a question."""
     held = [
         one
@@ -290,7 +290,7 @@ def unmatched_results(work: Workplace) -> Finding:
         if one.reason not in (unmatched.FOREIGN, unmatched.REVOKED)
     ]
     people = sum(one.people for one in held)
-    return Finding(
+    return CheckResult(
         count=len(held),
         says=f"{plural(len(held), 'result')} with {plural(people, 'person', 'people')}, paid for and without a "
         "question: no tracking id names it, and no other evidence is without doubt.",

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from openmart_pipeline.checks.findings import SAMPLE, Finding
+from openmart_pipeline.checks.findings import SAMPLE, CheckResult
 from openmart_pipeline.contacts.contact_fields import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, normal_email
 from openmart_pipeline.ledger import review
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 ENOUGH = 20  # answers or addresses: of fewer a rate says nothing
 FAR_BELOW = 0.5  # of the other files' median: worth a look, whatever the floor
@@ -68,13 +68,13 @@ SELECT * FROM (SELECT count(*) AS people, {_REACHED} FROM contact_directory),
 """  # noqa: S608  our own text
 
 
-def quality_of_file(work: Workplace, input_file: str) -> Quality:
+def quality_of_file(work: Services, input_file: str) -> Quality:
     """Return the numbers of one file."""
     [numbers] = work.warehouse.query(_OF_FILE, {"file": input_file})
     return _quality(numbers)
 
 
-def quality_in_total(work: Workplace) -> Quality:
+def quality_in_total(work: Services) -> Quality:
     """Return the numbers of all files together."""
     [numbers] = work.warehouse.query(_IN_TOTAL)
     return _quality(numbers)
@@ -94,7 +94,7 @@ WHERE email IS NOT NULL GROUP BY input_file HAVING count(*) >= ?
 """
 
 
-def low_hit_rates(work: Workplace) -> Finding:
+def low_hit_rates(work: Services) -> CheckResult:
     """Find files whose questions find somebody more seldom than the floor, or far more seldom than other files'."""
     return _low(
         work.warehouse.query(_HITS, [ENOUGH]),
@@ -106,7 +106,7 @@ def low_hit_rates(work: Workplace) -> Finding:
     )
 
 
-def low_verified_shares(work: Workplace) -> Finding:
+def low_verified_shares(work: Services) -> CheckResult:
     """Find files whose addresses are verified more seldom than the floor, or far more seldom than other files'."""
     return _low(
         work.warehouse.query(_VERIFIED, [ENOUGH]),
@@ -117,7 +117,7 @@ def low_verified_shares(work: Workplace) -> Finding:
     )
 
 
-def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, advice: str) -> Finding:
+def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, advice: str) -> CheckResult:
     """Compare each file's part of its whole with the floor and with the median of its siblings; lowest first."""
     counts = {name: (part, whole) for name, part, whole in files}
     rates = {name: part / whole for name, (part, whole) in counts.items()}
@@ -129,7 +129,7 @@ def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, ad
             part, whole = counts[name]
             low.append(f"{name}: {rate:.0%} ({part:,} of {whole:,}); the other files' median is {usual:.0%}")
     median = statistics.median(rates.values()) if rates else None
-    return Finding(
+    return CheckResult(
         count=len(low),
         says=f"{len(low):,} of {plural(len(rates), 'file')} with a {what} below {floor:.0%} ({setting}) or below "
         f"{FAR_BELOW:.0%} of the other files' median.",
@@ -141,7 +141,7 @@ def _low(files: list[tuple[Any, ...]], floor: float, what: str, setting: str, ad
     )
 
 
-def malformed_emails(work: Workplace) -> Finding:
+def malformed_emails(work: Services) -> CheckResult:
     """Find addresses in `contacts` that are none: what can't be read belongs into the raw answer alone."""
     # Nine of ten are plain enough for the database to judge.
     rows = work.warehouse.query(
@@ -150,7 +150,7 @@ def malformed_emails(work: Workplace) -> Finding:
         [PLAIN_EMAIL_LENGTH, PLAIN_EMAIL],
     )
     bad = sorted(contact_id for email, contact_id in rows if normal_email(email) != email)
-    return Finding(
+    return CheckResult(
         count=len(bad),
         says=f"{plural(len(bad), 'address', 'addresses')} in contacts without the syntax of one.",
         sample=tuple(bad[:SAMPLE]),
@@ -167,7 +167,7 @@ FROM contacts GROUP BY ALL ORDER BY ALL
 """
 
 
-def invented_contacts(work: Workplace) -> Finding:
+def invented_contacts(work: Services) -> CheckResult:
     """Find contacts whose task is none of ours: nobody may be in the table whom we did not ask for."""
     ours = {
         (batch.tracking_prefix, batch.vendor_batch_id): batch.tasks for batch in review.tracked_batches(work.ledger)
@@ -178,7 +178,7 @@ def invented_contacts(work: Workplace) -> Finding:
         if last is None or last >= ours.get((of_batch, batch_id), 0)
     ]
     count = sum(contacts for _, contacts in strangers)
-    return Finding(
+    return CheckResult(
         count=count,
         says=f"{plural(count, 'contact')} from {plural(len(strangers), 'batch', 'batches')} that the ledger does not "
         "know.",

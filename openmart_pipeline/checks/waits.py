@@ -6,23 +6,23 @@ Lives here: one sentence for Dagster's checks; it changes nothing. What a single
 import datetime as dt
 from collections.abc import Iterator
 
-from openmart_pipeline.checks.findings import SAMPLE, Finding
-from openmart_pipeline.ledger import loads, review, standing
+from openmart_pipeline.checks.findings import SAMPLE, CheckResult
+from openmart_pipeline.ledger import loads, queries, review
 from openmart_pipeline.ledger.review import OpenWork
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 UNATTENDED_AFTER = dt.timedelta(hours=3)  # ten thousand batches take two hours to be asked about one after the other
 
 
-def unattended(work: Workplace) -> Finding:
+def unattended(work: Services) -> CheckResult:
     """Find what could be asked about, read, loaded or published and has not been for hours: nobody is at work."""
     before = work.ledger.clock() - UNATTENDED_AFTER
     waiting = review.open_work(work.ledger)
     neglected = [*_neglected(work, waiting, before)]
     questions = sum(file.questions for file in waiting)
     oldest = min((file.since for file in waiting), default=None)
-    return Finding(
+    return CheckResult(
         count=len(neglected),
         says=f"Nobody has looked after {plural(len(neglected), 'thing')} for over "
         f"{UNATTENDED_AFTER // dt.timedelta(hours=1)} hours.",
@@ -41,7 +41,7 @@ def unattended(work: Workplace) -> Finding:
     )
 
 
-def _neglected(work: Workplace, waiting: list[OpenWork], before: dt.datetime) -> Iterator[str]:
+def _neglected(work: Services, waiting: list[OpenWork], before: dt.datetime) -> Iterator[str]:
     collected_at = review.collected_at(work.ledger)
     is_collecting = collected_at is not None and collected_at > before
     for file in waiting:
@@ -51,7 +51,7 @@ def _neglected(work: Workplace, waiting: list[OpenWork], before: dt.datetime) ->
             batches = plural(file.ready, "batch", "batches")
             yield f"{file.partition_key}: the answers of {batches} can be read since {_utc(file.ready_at)}"
     if not is_collecting and collected_at is not None:
-        for key in standing.due_for_loading(work.ledger):
+        for key in queries.due_for_loading(work.ledger):
             yield f"{key}: answers were read up to {_utc(collected_at)} and are not in its contacts"
     unpublished_since = loads.unpublished_since(work.ledger)
     if unpublished_since is not None and unpublished_since < before:

@@ -9,10 +9,10 @@ from openmart_pipeline.ledger.endings import Ending, without_answer
 from openmart_pipeline.ledger.plans import Reask
 from openmart_pipeline.ledger.states import TaskState
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 MEANS = {
-    TaskState.STUCK: "no answer within the age limit; asked about once a day, collected at no cost should it come",
+    TaskState.STALLED: "no answer within the age limit; asked about once a day, collected at no cost should it come",
     TaskState.ERRORED: "the server gave up",
     TaskState.CANCELLED: "the server cancelled",
     TaskState.UNMATCHED: "all of the batch was read, and no result leads to the question",
@@ -22,14 +22,14 @@ MEANS = {
 _REASK = {TaskState.EXPIRED: Reask.EXPIRED}  # any other is asked again as errored
 
 
-def sentences(work: Workplace, plan_ids: Collection[str]) -> list[str]:
+def sentences(work: Services, plan_ids: Collection[str]) -> list[str]:
     """Return one sentence for each state in which questions of these plans have no answer."""
     return [_sentence(ending) for ending in without_answer(work.ledger, plan_ids, work.lifetimes)]
 
 
 def _sentence(ending: Ending) -> str:
     said = f"{plural(ending.questions, 'question')} {ending.state}: {MEANS[ending.state]}."
-    if ending.state is TaskState.STUCK:
+    if ending.state is TaskState.STALLED:
         return f"{said} To buy again, which pays again: release the batch."
     reask = _REASK.get(ending.state, Reask.ERRORED)
     if ending.state is TaskState.UNMATCHED:

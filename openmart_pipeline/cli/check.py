@@ -24,7 +24,7 @@ from openmart_pipeline.purchase.submit import CLOCK_SKEW_LIMIT_S, FREE_DISK_BYTE
 from openmart_pipeline.settings import Settings, SettingsRefused, read_settings
 from openmart_pipeline.wiring import make_client
 
-Finding = tuple[str, bool, str]  # what was looked at, whether it is in order, what was seen
+CheckResult = tuple[str, bool, str]  # what was looked at, whether it is in order, what was seen
 
 
 @click.command()
@@ -42,7 +42,7 @@ def check(environment: Mapping[str, str]) -> None:
     screen.print("Everything is in order.")
 
 
-def _findings(environment: Mapping[str, str]) -> Iterator[Finding]:
+def _findings(environment: Mapping[str, str]) -> Iterator[CheckResult]:
     settings = read_settings(environment)
     world = "simulated" if settings.is_simulated else settings.api_identity
     yield "settings", True, f"{world} at {settings.base_url}; data in {settings.data_dir}"
@@ -60,7 +60,7 @@ def _findings(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from _account(settings)
 
 
-def _ledger(environment: Mapping[str, str], settings: Settings) -> Finding:
+def _ledger(environment: Mapping[str, str], settings: Settings) -> CheckResult:
     """Hold the ledger against its journal; none is made where none is."""
     try:
         with workplace(environment) as (_settings, work):
@@ -75,7 +75,7 @@ def _there(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
-def _account(settings: Settings) -> Iterator[Finding]:
+def _account(settings: Settings) -> Iterator[CheckResult]:
     try:
         client = make_client(settings)
     except SettingsRefused as error:
@@ -98,7 +98,7 @@ def _account(settings: Settings) -> Iterator[Finding]:
         yield "clock", abs(skew_s) <= CLOCK_SKEW_LIMIT_S, f"{abs(skew_s):.0f} s from the server's"
 
 
-def _schedules(environment: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+def _schedules(environment: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
     """Say of the schedules that spend whether they are on, where Dagster was ever started for this data folder."""
     home = Path(environment.get("DAGSTER_HOME") or DataFolder(settings.data_dir).dagster_home)
     if not (home / "dagster.yaml").is_file():

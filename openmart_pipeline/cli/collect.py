@@ -13,12 +13,12 @@ from openmart_pipeline.cli.progress_display import Watcher
 from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import taken_back
 from openmart_pipeline.cli.workplace import new_run_id, workplace
-from openmart_pipeline.ledger import collecting, standing
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger import collecting, queries
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.pipeline.buying_run import RunReport
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.wiring import open_session
 
 
 @click.command()
@@ -28,11 +28,11 @@ from openmart_pipeline.wiring import make_buyer
 def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
     """Read the answers to everything that was bought, and publish them. Free; may be repeated at any time."""
     with plain_sentences(), workplace(environment) as (settings, work):
-        settle_orphans(work.ledger, work.journal)
+        reap_orphans(work.ledger, work.journal)
         open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger))
         report = RunReport(run_id=new_run_id())
         watcher = Watcher(remarks(), report, to_buy=0, to_collect=open_tasks)
-        collector = steps.collector(work, make_buyer(settings, work), None, watcher)
+        collector = steps.collector(work, open_session(settings, work), None, watcher)
         report.collected = collector.report
         codes = {Exit.ENDED}
         try:
@@ -40,7 +40,7 @@ def collect(environment: Mapping[str, str], *, patience_minutes: float) -> None:
                 collector.run(patience_s=patience_minutes * 60)
         except KeyboardInterrupt:
             codes.add(Exit.INTERRUPTED)
-        for key in standing.behind(work.ledger):
+        for key in queries.behind(work.ledger):
             steps.load_contacts(work, key, run_id=report.run_id)
         steps.publish(work)
         still_open = collecting.open_batches(work.ledger)

@@ -13,7 +13,7 @@ from openmart_pipeline.cli.run import run_files
 from openmart_pipeline.cli.screen import harmless, results
 from openmart_pipeline.cli.simulated import bring_samples, simulated_folder, simulator
 from openmart_pipeline.cli.workplace import workplace
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.wiring import open_session
 
 # Slow enough to be seen, quick enough to be waited for: the real route takes 26 s and more.
 LATENCIES = ("--submit-s", "1.5", "--read-s", "0.05", "--processing-s", "1", "--jitter", "0.5")
@@ -46,7 +46,7 @@ def demo(environment: Mapping[str, str]) -> None:
             code = run_files(
                 simulated,
                 work,
-                make_buyer(settings, work),
+                open_session(settings, work),
                 [work.data.input / path.name for path in sorted(work.data.input.iterdir()) if path.is_file()],
                 CHOICES,
                 None,

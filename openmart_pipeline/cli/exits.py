@@ -25,7 +25,7 @@ class Exit(IntEnum):
     ENDED = 0  # every question has ended
     REFUSED = 2  # the call, a file or a setting is wrong; click's own code for usage errors
     WAITS = 3  # something still waits, to be bought or to be answered
-    UNDECIDED = 4  # something is unknown or stuck: a person decides
+    UNDECIDED = 4  # something is unknown or stalled: a person decides
     BUDGET = 5  # a credit limit was reached
     STOPPED = 6  # key, account, server, clock, disk or ledger: nothing more is bought until it is mended
     INTERRUPTED = 130  # Ctrl-C or SIGTERM, as shells say it

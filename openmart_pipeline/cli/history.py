@@ -15,7 +15,7 @@ from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.ledger import audit
 from openmart_pipeline.model.answers import AuditRow
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 COPIES = ("export", "backup")  # acts that leave people's data where no erasure reaches
 WIDTH = 80  # columns: fits every terminal, and a page
@@ -66,7 +66,7 @@ def _show(rows: Sequence[AuditRow]) -> None:
     results().print(shown)
 
 
-def copies_elsewhere(work: Workplace) -> str | None:
+def copies_elsewhere(work: Services) -> str | None:
     """Return a sentence about the copies that were made so far, which no erasure reaches; None where none was."""
     made = [row.kind for row in audit.trail(work.ledger, kinds=COPIES)]
     if not made:

@@ -17,15 +17,15 @@ from openmart_pipeline.intake.companies import SUFFIXES, CompanyFile, FileRefuse
 from openmart_pipeline.intake.input_files import partition_key_of, path_of
 from openmart_pipeline.ledger import plans
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.pipeline.steps import CompaniesTaken
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.pipeline.steps import CompaniesIngested
+from openmart_pipeline.services import Services
 
 
 @dataclass(slots=True)
 class Taken:
     """The files whose companies are loaded, by partition key, and what was said of those left out."""
 
-    files: dict[str, CompaniesTaken] = field(default_factory=dict)
+    files: dict[str, CompaniesIngested] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -51,7 +51,7 @@ class _Origins:
         self.keys[path] = key
 
 
-def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None, choices: Choices) -> Taken:
+def take_files(work: Services, paths: Sequence[Path], as_name: str | None, choices: Choices) -> Taken:
     """Load the companies of every file named, and of every table below a folder named, read as chosen.
 
     A file that was named must be readable, or nothing at all is done; one that was only found below a folder is
@@ -83,11 +83,11 @@ def take_files(work: Workplace, paths: Sequence[Path], as_name: str | None, choi
     return taken
 
 
-def _companies(work: Workplace, key: str, choices: Choices) -> CompaniesTaken:
+def _companies(work: Services, key: str, choices: Choices) -> CompaniesIngested:
     """Load the file's companies; one without any row is more likely a mistake of saving than a wish."""
     reading = choices.reading_over(steps.last_reading(work, key))
     with intake_shown(remarks(), key) as on_event:
-        taken = steps.take_companies(work, key, reading, on_event)
+        taken = steps.ingest_companies(work, key, reading, on_event)
     if not taken.counts.rows:
         raise FileRefused("It has a header and no row: there is nobody to ask about. Was it saved whole?")
     return taken
@@ -107,7 +107,7 @@ def _sources(path: Path, as_name: str | None) -> Iterator[_Source]:
                 yield _Source(found, below, is_named=False, is_renamed=is_renamed)
 
 
-def _key(work: Workplace, source: _Source, choices: Choices, origins: _Origins) -> str:
+def _key(work: Services, source: _Source, choices: Choices, origins: _Origins) -> str:
     """Return the file's partition key, after bringing it into the input folder if it lies elsewhere."""
     for path, folder in (
         (source.path.absolute(), work.data.input.absolute()),
@@ -125,7 +125,7 @@ def _key(work: Workplace, source: _Source, choices: Choices, origins: _Origins) 
     return key
 
 
-def _free_name(work: Workplace, source: _Source, origin: str, origins: _Origins) -> str:
+def _free_name(work: Services, source: _Source, origin: str, origins: _Origins) -> str:
     """Return where in the input folder the file goes: its own place again, or one that is nobody else's.
 
     Raises:

@@ -13,7 +13,7 @@ import click
 
 from openmart_pipeline.cli.exits import Refusal
 from openmart_pipeline.intake.reading import Reading
-from openmart_pipeline.planning.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.planning.question_settings import QuestionSettings, merged_over
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +50,7 @@ class Choices:
 
         """
         try:
-            return laid_over(
+            return merged_over(
                 last,
                 titles=self.titles,
                 max_k=self.max_k,

@@ -28,9 +28,9 @@ from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import forgetting
 from openmart_pipeline.pipeline.forgetting import Forgotten, NotForgotten
 from openmart_pipeline.privacy.holdings import Holdings, NobodyNamed, SeveralPeople
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.settings import Settings
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.wiring import open_session
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -45,7 +45,7 @@ def _without_vendor(command: F) -> F:
     return click.option("--without-vendor", is_flag=True, help=sentence)(command)
 
 
-def _client(settings: Settings, work: Workplace, without_vendor: bool) -> OpenmartClient | None:
+def _client(settings: Settings, work: Services, without_vendor: bool) -> OpenmartClient | None:
     if without_vendor:
         return None
     if settings.api_key is None:
@@ -53,7 +53,7 @@ def _client(settings: Settings, work: Workplace, without_vendor: bool) -> Openma
             "OPENMART_API_KEY is not set, so Openmart can't be told. Nothing was changed. Set it, or go on without "
             "telling it: --without-vendor."
         )
-    return make_buyer(settings, work).client
+    return open_session(settings, work).client
 
 
 @contextmanager

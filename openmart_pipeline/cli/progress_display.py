@@ -21,7 +21,7 @@ from openmart_pipeline.pipeline.buying_run import RunReport
 LINE_EVERY_S = 10  # in a log: often enough to see it live, seldom enough to read the rest
 _AGAIN = " Trying again in "
 _INTAKE = {"rows_read": "rows read", "planned": "questions planned"}
-_ENDS_A_SUBMIT = ("accepted", "unknown", "rejected", "given_back")
+_ENDS_A_SUBMIT = ("accepted", "unknown", "rejected", "not_sent")
 
 
 class Watcher:

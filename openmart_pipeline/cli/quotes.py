@@ -12,20 +12,20 @@ from rich.console import Console
 from openmart_pipeline.cli.options import Choices
 from openmart_pipeline.cli.progress_display import intake_shown
 from openmart_pipeline.cli.screen import count, credits_text, duration, harmless, remarks, table
-from openmart_pipeline.ledger import owed
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger import outstanding
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model.approval import launchpad_line
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
+from openmart_pipeline.pipeline.steps import CompaniesIngested, Planned
 from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE, Quote
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 FEW_FILES = 3  # so many have a column of their own beside their sum
 NAMED_COLUMNS = 12  # of those that are kept as they are; a table can have thousands
 
 
-def plan_files(work: Workplace, files: Mapping[str, CompaniesTaken], choices: Choices) -> dict[str, Planned]:
+def plan_files(work: Services, files: Mapping[str, CompaniesIngested], choices: Choices) -> dict[str, Planned]:
     """Plan what each file asks, the choices laid over what it asked last. Free."""
     settings = {key: choices.over(steps.last_settings(work, key)) for key in files}
     planned = {}
@@ -35,7 +35,7 @@ def plan_files(work: Workplace, files: Mapping[str, CompaniesTaken], choices: Ch
     return planned
 
 
-def show_file(console: Console, work: Workplace, key: str, taken: CompaniesTaken) -> None:
+def show_file(console: Console, work: Services, key: str, taken: CompaniesIngested) -> None:
     """Show how a file was understood: its format, which column is taken for what, what becomes of its rows."""
     report = taken.report
     how = [report.format, report.encoding, report.delimiter and f"separated by {report.delimiter!r}", report.sheet]
@@ -58,7 +58,7 @@ def show_file(console: Console, work: Workplace, key: str, taken: CompaniesTaken
     _show_rows(console, work, key)
 
 
-def _show_rows(console: Console, work: Workplace, key: str) -> None:
+def _show_rows(console: Console, work: Services, key: str) -> None:
     """Show what became of the rows: how many are asked about, how many set aside for which reason, and which."""
     made = table("What becomes of its rows (a reason: set aside, nothing is bought)", ("", "rows", "for example"))
     made.columns[-1].justify = "left"
@@ -70,7 +70,7 @@ def _show_rows(console: Console, work: Workplace, key: str) -> None:
     console.print(made)
 
 
-def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned]) -> None:
+def show_quotes(console: Console, work: Services, planned: Mapping[str, Planned]) -> None:
     """Show what each file asks, what of it is owned, and what buying the rest would cost."""
     quotes = {key: plan.quote for key, plan in planned.items()}
     shown = quotes if len(quotes) <= FEW_FILES else {}
@@ -85,7 +85,9 @@ def show_quotes(console: Console, work: Workplace, planned: Mapping[str, Planned
         cells = [value(quote) for quote in shown.values()] + ([total] if with_sum else [])
         made.add_row(label, *(_cell(label, cell) for cell in cells))
     console.print(made)
-    shared = to_buy(planned) - owed.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
+    shared = to_buy(planned) - outstanding.questions_to_buy(
+        work.ledger, [plan.plan.plan_id for plan in planned.values()]
+    )
     if shared:
         console.print(
             f"{plural(shared, 'question')} of these more than one file asks: bought once, so it will be less."
@@ -126,11 +128,11 @@ _LINES: tuple[tuple[str, Callable[[Quote], float | None]], ...] = (
     ("  companies to ask about", lambda quote: quote.companies),
     ("questions of an earlier row", lambda quote: quote.outcomes.get(DUPLICATE)),
     ("questions behind --limit (0: all)", lambda quote: quote.outcomes.get(BEYOND_LIMIT)),
-    ("questions reused", lambda quote: quote.outcomes.get(Standing.OWNED)),
-    ("questions under way", lambda quote: quote.outcomes.get(Standing.IN_FLIGHT)),
-    ("questions unknown", lambda quote: quote.outcomes.get(Standing.UNKNOWN)),
-    ("questions stuck", lambda quote: quote.outcomes.get(Standing.STUCK)),
-    ("questions that ended badly", lambda quote: quote.outcomes.get(Standing.ENDED_BADLY)),
+    ("questions reused", lambda quote: quote.outcomes.get(AskStatus.OWNED)),
+    ("questions under way", lambda quote: quote.outcomes.get(AskStatus.IN_FLIGHT)),
+    ("questions unknown", lambda quote: quote.outcomes.get(AskStatus.UNKNOWN)),
+    ("questions stalled", lambda quote: quote.outcomes.get(AskStatus.STALLED)),
+    ("questions that ended badly", lambda quote: quote.outcomes.get(AskStatus.ENDED_BADLY)),
     ("questions to buy", lambda quote: quote.to_buy),
     ("  answered, but narrower", lambda quote: quote.wider),
     ("requests to send", lambda quote: quote.batches),

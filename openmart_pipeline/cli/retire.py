@@ -16,7 +16,7 @@ from openmart_pipeline.cli.workplace import person, workplace
 from openmart_pipeline.intake.input_files import partition_key_of
 from openmart_pipeline.ledger import plans
 from openmart_pipeline.pipeline import retiring
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 @click.command()
@@ -53,7 +53,7 @@ def retire(
             results().print(copies)
 
 
-def key_of(work: Workplace, file: str) -> str:
+def key_of(work: Services, file: str) -> str:
     """Return the partition key of a file as `status` lists it, or as a path to it in the input folder."""
     if plans.partition(work.ledger, file) is None:
         path = Path(file).absolute()

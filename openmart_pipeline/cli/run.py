@@ -28,14 +28,14 @@ from openmart_pipeline.cli.screen import harmless, remarks, results
 from openmart_pipeline.cli.summary import ending, show_contacts, show_query, show_summary
 from openmart_pipeline.cli.to_dagster import report_to_dagster
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
-from openmart_pipeline.ledger import collecting, owed
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger import collecting, outstanding
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.model.approval import Approval
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.pipeline.buying_run import RunReport, buy_and_collect
 from openmart_pipeline.pipeline.steps import Planned
-from openmart_pipeline.services import Buyer, Workplace
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.services import ApiSession, Services
+from openmart_pipeline.wiring import open_session
 
 PATIENCE_MINUTES = 30.0  # a server that brought nothing for so long is better asked again later
 
@@ -76,7 +76,7 @@ def run(
       0  every question ended
       2  something is wrong with the call or a file; nothing was bought
       3  something still waits; the same command goes on
-      4  something is unknown or stuck; a person decides
+      4  something is unknown or stalled; a person decides
       5  a credit limit was reached
       6  stopped by the server or this machine
     130  interrupted
@@ -84,7 +84,7 @@ def run(
     if credit_limit is not None and not 0 <= credit_limit < math.inf:
         raise Refusal(f"--credit-limit is {credit_limit}: write a number of credits, 0 or more. Nothing was bought.")
     with plain_sentences(), workplace(environment, makes=True) as (settings, work):
-        api = make_buyer(settings, work)  # first of all: without a key there is no point in reading a million rows
+        api = open_session(settings, work)  # first of all: without a key there is no point in reading a million rows
         code = run_files(
             environment,
             work,
@@ -101,8 +101,8 @@ def run(
 
 def run_files(
     environment: Mapping[str, str],
-    work: Workplace,
-    api: Buyer,
+    work: Services,
+    api: ApiSession,
     paths: Sequence[Path],
     choices: Choices,
     as_name: str | None,
@@ -118,7 +118,7 @@ def run_files(
 
     """
     screen, aside = results(), remarks()
-    settle_orphans(work.ledger, work.journal)
+    reap_orphans(work.ledger, work.journal)
     taken = take_files(work, paths, as_name, choices)
     for sentence in taken.left_out:
         aside.print(harmless(f"Left out: {sentence}"))
@@ -181,8 +181,8 @@ def _approved(
 
 
 def _buy(
-    work: Workplace,
-    api: Buyer,
+    work: Services,
+    api: ApiSession,
     planned: Mapping[str, Planned],
     approvals: Mapping[str, Approval],
     report: RunReport,
@@ -191,7 +191,7 @@ def _buy(
 ) -> bool:
     """Buy and collect, shown as it goes; return whether a person stopped it."""
     open_tasks = sum(batch.tasks for batch in collecting.open_batches(work.ledger, list(planned)))
-    once = owed.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
+    once = outstanding.questions_to_buy(work.ledger, [plan.plan.plan_id for plan in planned.values()])
     watcher = Watcher(aside, report, to_buy=once, to_collect=open_tasks)
 
     interrupts = 0

@@ -17,33 +17,24 @@ from openmart_pipeline.cli.workplace import workplace
 from openmart_pipeline.ledger import (
     batch_history as history,
 )
-from openmart_pipeline.ledger import (
-    collecting,
-    erasure,
-    moves,
-    owed,
-    plans,
-    review,
-    sending,
-    standing,
-)
-from openmart_pipeline.ledger.orphans import settle_orphans
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger import collecting, erasure, moves, outstanding, plans, queries, review, sending
+from openmart_pipeline.ledger.orphans import reap_orphans
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.states import BatchState, FileState
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import inventory
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.settings import Settings
 
 _STANDINGS = (
-    Standing.TO_BUY,
-    Standing.IN_FLIGHT,
-    Standing.UNKNOWN,
-    Standing.STUCK,
-    Standing.OWNED,
-    Standing.ENDED_BADLY,
+    AskStatus.TO_BUY,
+    AskStatus.IN_FLIGHT,
+    AskStatus.UNKNOWN,
+    AskStatus.STALLED,
+    AskStatus.OWNED,
+    AskStatus.ENDED_BADLY,
 )
-_ALWAYS = (Standing.TO_BUY, Standing.OWNED)
+_ALWAYS = (AskStatus.TO_BUY, AskStatus.OWNED)
 _FILE_STATES = {
     FileState.MISSING: "no longer in the input folder. What is on its way is collected, and its contacts stay.",
     FileState.RETIRED: "nothing is planned or bought for it; openmart-pipeline retire --undo FILE brings it back.",
@@ -55,7 +46,7 @@ _FILE_STATES = {
 def status(environment: Mapping[str, str]) -> None:
     """Show the files, what waits and since when, what is in doubt, and what was spent. Free; asks no server."""
     with plain_sentences(), workplace(environment) as (settings, work):
-        settle_orphans(work.ledger, work.journal)
+        reap_orphans(work.ledger, work.journal)
         inventory.mark_missing(work.ledger, inventory.look(work.data))
         screen = results()
         _files(screen, work)
@@ -68,7 +59,7 @@ def status(environment: Mapping[str, str]) -> None:
         _last_decision(screen, work)
 
 
-def _unfinished_erasure(screen: Console, work: Workplace) -> None:
+def _unfinished_erasure(screen: Console, work: Services) -> None:
     due = erasure.due_files(work.ledger)
     if due is not None:
         screen.print(
@@ -79,13 +70,13 @@ def _unfinished_erasure(screen: Console, work: Workplace) -> None:
         )
 
 
-def _files(screen: Console, work: Workplace) -> None:
+def _files(screen: Console, work: Services) -> None:
     known = plans.all_partitions(work.ledger)
     if not known:
         screen.print(harmless(f"No file yet: openmart-pipeline run FILE, or put files into {work.data.input}."))
         return
     now = {
-        row.partition_key: Counter(owed.standing_counts(work.ledger, row.current_plan_id))
+        row.partition_key: Counter(outstanding.ask_status_counts(work.ledger, row.current_plan_id))
         for row in known
         if row.current_plan_id is not None
     }
@@ -102,14 +93,14 @@ def _files(screen: Console, work: Workplace) -> None:
     for state, sentence in _FILE_STATES.items():
         if state in states:
             screen.print(f"{state}: {sentence}")
-    if any(counts[word] for word in (Standing.STUCK, Standing.ENDED_BADLY) for counts in now.values()):
+    if any(counts[word] for word in (AskStatus.STALLED, AskStatus.ENDED_BADLY) for counts in now.values()):
         current = [row.current_plan_id for row in known if row.current_plan_id is not None]
         for sentence in endings.sentences(work, current):
             screen.print(harmless(sentence))
 
 
-def _batches(screen: Console, work: Workplace) -> None:
-    states = standing.progress(work.ledger).batches
+def _batches(screen: Console, work: Services) -> None:
+    states = queries.progress(work.ledger).batches
     if not states:
         return
     made = table("Batches", ("state", "batches"))
@@ -129,7 +120,7 @@ def _batches(screen: Console, work: Workplace) -> None:
         )
 
 
-def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
+def _spent(screen: Console, settings: Settings, work: Services) -> None:
     so_far = sending.spent(work.ledger)
     made = table("Estimated credits committed (the bill is the vendor's)", ("", "committed", "budget"))
     made.add_row("today (UTC)", count(so_far.today), count(settings.credits_per_day))
@@ -138,12 +129,12 @@ def _spent(screen: Console, settings: Settings, work: Workplace) -> None:
     screen.print(made)
 
 
-def _overdue(screen: Console, work: Workplace) -> None:
-    batches = review.batches_unmended(work.ledger, BatchState.STUCK)
+def _overdue(screen: Console, work: Services) -> None:
+    batches = review.batches_unmended(work.ledger, BatchState.STALLED)
     if not batches:
         return
     columns = ("batch", "file", "tasks", "credits", "submitted", "Openmart's id")
-    made = table("Stuck: bought, and not ended within the age limit", columns, numbers_from=2)
+    made = table("Stalled: bought, and not ended within the age limit", columns, numbers_from=2)
     for batch in batches:
         made.add_row(
             str(batch.batch_no),
@@ -158,19 +149,19 @@ def _overdue(screen: Console, work: Workplace) -> None:
     screen.print("Given up, to be bought again and paid again:   openmart-pipeline unknown release BATCH... --why ...")
 
 
-def _unmatched(screen: Console, work: Workplace) -> None:
+def _unmatched(screen: Console, work: Services) -> None:
     found = findings.unmatched_results(work)
-    if not found.keeps_promise:
+    if not found.is_kept:
         screen.print(harmless(f"{found.says} {found.advice}"))
 
 
-def _last_decision(screen: Console, work: Workplace) -> None:
+def _last_decision(screen: Console, work: Services) -> None:
     for last in history.decisions(work.ledger, newest=1):
         said = f"Last decided, {ago(last.at, work.ledger.clock())}: batch {last.batch_no} {last.what}, by {last.actor}."
         screen.print(harmless(f"{said} All of them: openmart-pipeline unknown history."))
 
 
-def show_unknown(screen: Console, work: Workplace) -> None:
+def show_unknown(screen: Console, work: Services) -> None:
     """Show the batches that may have been paid for, what is at stake, and the two ways out."""
     batches = moves.unknown_batches(work.ledger)
     if not batches:

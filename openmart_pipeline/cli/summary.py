@@ -15,14 +15,14 @@ from rich.console import Console
 from openmart_pipeline.checks import without_answer as endings
 from openmart_pipeline.cli.exits import Exit, most_urgent
 from openmart_pipeline.cli.screen import count, harmless, table
-from openmart_pipeline.ledger import moves, owed, standing
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger import moves, outstanding, queries
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline.buying_run import RunReport
 from openmart_pipeline.pipeline.steps import Planned
 from openmart_pipeline.planning.quoting import DUPLICATE
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 FEW_CONTACTS = 5
 FEW_FILES = 3
@@ -34,7 +34,7 @@ _CONTACTS_SQL = """
 _FOUND_SQL = "SELECT count(*), count(email), count(phone) FROM contacts WHERE input_file = ?"
 
 
-def show_summary(console: Console, work: Workplace, planned: Mapping[str, Planned], report: RunReport) -> None:
+def show_summary(console: Console, work: Services, planned: Mapping[str, Planned], report: RunReport) -> None:
     """Show, file by file, what was bought, reused, set aside and found, and what it is reckoned to have cost."""
     rows = {key: _of_file(work, key, plan, report) for key, plan in planned.items()}
     shown = rows if len(rows) <= FEW_FILES else {}
@@ -50,11 +50,11 @@ def show_summary(console: Console, work: Workplace, planned: Mapping[str, Planne
     console.print(made)
 
 
-def _of_file(work: Workplace, key: str, plan: Planned, report: RunReport) -> dict[str, float]:
+def _of_file(work: Services, key: str, plan: Planned, report: RunReport) -> dict[str, float]:
     coverage = work.warehouse.coverage(key)
     contacts, emails, phones = work.warehouse.query(_FOUND_SQL, [key])[0]
     bought = report.bought.get(key)
-    money = standing.progress(work.ledger, key)
+    money = queries.progress(work.ledger, key)
     return {
         "rows in the file": plan.quote.rows,
         "  set aside": coverage.get("set_aside", 0),
@@ -66,7 +66,7 @@ def _of_file(work: Workplace, key: str, plan: Planned, report: RunReport) -> dic
         "  unknown: may be paid for": coverage.get("unknown", 0),
         "  not planned": coverage.get("not_planned", 0),
         "questions bought now": bought.accepted_tasks if bought else 0,
-        "questions reused": owed.reused(work.ledger, plan.plan.plan_id, report.run_id),
+        "questions reused": outstanding.reused(work.ledger, plan.plan.plan_id, report.run_id),
         "questions of an earlier row": plan.quote.outcomes.get(DUPLICATE, 0),
         "contacts": contacts,
         "  with e-mail": emails,
@@ -76,7 +76,7 @@ def _of_file(work: Workplace, key: str, plan: Planned, report: RunReport) -> dic
     }
 
 
-def show_contacts(console: Console, work: Workplace, keys: Sequence[str]) -> None:
+def show_contacts(console: Console, work: Services, keys: Sequence[str]) -> None:
     """Show a few of the contacts that were found."""
     rows = [row for key in keys for row in work.warehouse.query(_CONTACTS_SQL, [key, FEW_CONTACTS])][:FEW_CONTACTS]
     if not rows:
@@ -89,7 +89,7 @@ def show_contacts(console: Console, work: Workplace, keys: Sequence[str]) -> Non
     console.print(made)
 
 
-def show_query(console: Console, work: Workplace) -> None:
+def show_query(console: Console, work: Services) -> None:
     """Show how to go on, ready to be pasted into a shell; nothing while no contact is there to be queried."""
     if not work.warehouse.query("SELECT 1 FROM contacts LIMIT 1"):
         return
@@ -120,7 +120,7 @@ _STOPPED = {
 Said = tuple[Exit, str]  # a code that is true of the run, and the sentence that goes with it
 
 
-def ending(work: Workplace, planned: Mapping[str, Planned], report: RunReport, *, is_interrupted: bool) -> Said:
+def ending(work: Services, planned: Mapping[str, Planned], report: RunReport, *, is_interrupted: bool) -> Said:
     """Return the exit code, the most urgent where several are true, and what is open in a sentence or two."""
     said = [*_of_the_run(report, is_interrupted=is_interrupted), *_of_the_questions(work, planned)]
     if not said:
@@ -160,28 +160,28 @@ def _of_the_run(report: RunReport, *, is_interrupted: bool) -> Iterator[Said]:
         yield Exit.STOPPED, f"{report.collected.stopped_by} What was bought is collected when that is mended."
 
 
-def _of_the_questions(work: Workplace, planned: Mapping[str, Planned]) -> Iterator[Said]:
+def _of_the_questions(work: Services, planned: Mapping[str, Planned]) -> Iterator[Said]:
     """Yield what has not ended, and what has ended badly."""
-    now = Counter[Standing]()
+    now = Counter[AskStatus]()
     for plan in planned.values():
-        now.update(owed.standing_counts(work.ledger, plan.plan.plan_id))
+        now.update(outstanding.ask_status_counts(work.ledger, plan.plan.plan_id))
     unknown = [batch for key in planned for batch in moves.unknown_batches(work.ledger, key)]
-    if unknown or now[Standing.UNKNOWN]:
+    if unknown or now[AskStatus.UNKNOWN]:
         credits_ = sum(batch.reserved_credits or 0.0 for batch in unknown)
-        in_doubt = f"{plural(now[Standing.UNKNOWN], 'question')} in {plural(len(unknown), 'batch', 'batches')}"
+        in_doubt = f"{plural(now[AskStatus.UNKNOWN], 'question')} in {plural(len(unknown), 'batch', 'batches')}"
         most = f"at most {credits_:,.0f} credits"
         yield Exit.UNDECIDED, f"{in_doubt} may be paid for, {most}: see openmart-pipeline unknown list."
     sentences = {
-        Standing.IN_FLIGHT: (
+        AskStatus.IN_FLIGHT: (
             Exit.WAITS,
             "bought and not answered yet: the same command, or openmart-pipeline collect, goes on at no cost.",
         ),
-        Standing.TO_BUY: (Exit.WAITS, "still to buy: the same command goes on."),
+        AskStatus.TO_BUY: (Exit.WAITS, "still to buy: the same command goes on."),
     }
     for state, (code, sentence) in sentences.items():
         if now[state]:
             yield code, f"{plural(now[state], 'question')} {sentence}"
-    if now[Standing.STUCK] or now[Standing.ENDED_BADLY]:
-        code = Exit.UNDECIDED if now[Standing.STUCK] else Exit.ENDED
+    if now[AskStatus.STALLED] or now[AskStatus.ENDED_BADLY]:
+        code = Exit.UNDECIDED if now[AskStatus.STALLED] else Exit.ENDED
         for sentence in endings.sentences(work, [plan.plan.plan_id for plan in planned.values()]):
             yield code, sentence

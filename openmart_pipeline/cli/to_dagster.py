@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from openmart_pipeline.pipeline.buying_run import RunReport
-from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.pipeline.steps import CompaniesIngested, Planned
+from openmart_pipeline.services import Services
 
 
 def report_to_dagster(
-    work: Workplace,
+    work: Services,
     environment: Mapping[str, str],
-    taken: Mapping[str, CompaniesTaken],
+    taken: Mapping[str, CompaniesIngested],
     planned: Mapping[str, Planned],
     report: RunReport,
 ) -> str | None:

@@ -13,10 +13,10 @@ from openmart_pipeline.cli.status import show_unknown
 from openmart_pipeline.cli.workplace import new_run_id, person, workplace
 from openmart_pipeline.ledger import batch_history as happened
 from openmart_pipeline.ledger import moves
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import settling
-from openmart_pipeline.wiring import make_buyer
+from openmart_pipeline.wiring import open_session
 
 why_option = click.option("--why", required=True, metavar="TEXT", help="How you know; kept in the history.")
 
@@ -31,7 +31,7 @@ def unknown() -> None:
 def list_(environment: Mapping[str, str]) -> None:
     """List them, with the credits at stake and the two ways out."""
     with plain_sentences(), workplace(environment) as (_settings, work):
-        settle_orphans(work.ledger, work.journal)
+        reap_orphans(work.ledger, work.journal)
         if moves.unknown_batches(work.ledger):
             show_unknown(results(), work)
         else:
@@ -50,8 +50,8 @@ def adopt(environment: Mapping[str, str], batch_no: int, *, batch_id: str, why: 
     somebody else's tasks, the batch is unknown again.
     """
     with plain_sentences(), workplace(environment) as (settings, work):
-        settle_orphans(work.ledger, work.journal)
-        client = make_buyer(settings, work).client
+        reap_orphans(work.ledger, work.journal)
+        client = open_session(settings, work).client
         settling.adopt_known(work.ledger, client, batch_no, batch_id.strip(), who=person(), why=why)
     results().print(f"Batch {batch_no} is submitted. Collect it: openmart-pipeline collect.")
 
@@ -93,7 +93,7 @@ def release(
     Refused while the process that sent a batch may still hear its answer.
     """
     with plain_sentences(), workplace(environment) as (_settings, work):
-        settle_orphans(work.ledger, work.journal)
+        reap_orphans(work.ledger, work.journal)
         of_file = [] if key is None else [batch.batch_no for batch in moves.unknown_batches(work.ledger, key)]
         chosen = sorted({*batch_nos, *of_file})
         if not chosen:

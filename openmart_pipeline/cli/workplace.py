@@ -16,7 +16,7 @@ from openmart_pipeline.intake.input_files import DataFolder
 from openmart_pipeline.ledger import audit, freezes, recovery
 from openmart_pipeline.ledger.disks import doubt_about
 from openmart_pipeline.ledger.store import LedgerRefused, NoLedger
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.settings import Settings, read_settings
 from openmart_pipeline.wiring import open_workplace
 
@@ -24,7 +24,7 @@ ACTOR = "cli"
 
 
 @contextmanager
-def workplace(environment: Mapping[str, str], *, makes: bool = False) -> Iterator[tuple[Settings, Workplace]]:
+def workplace(environment: Mapping[str, str], *, makes: bool = False) -> Iterator[tuple[Settings, Services]]:
     """Open everything this environment names, and close it; the folder is said first.
 
     `makes` is for the commands that may begin something: all others refuse where there is no ledger.
@@ -35,7 +35,7 @@ def workplace(environment: Mapping[str, str], *, makes: bool = False) -> Iterato
         yield settings, work
 
 
-def ledger_doubts(settings: Settings, work: Workplace) -> list[str]:
+def ledger_doubts(settings: Settings, work: Services) -> list[str]:
     """Return what is wrong with the ledger and what keeps it from buying, in sentences; nothing when all is well."""
     key_hash = None if settings.api_key is None else settings.key_hash
     holds = freezes.doubts(work.ledger, work.journal.path, key_hash, work.surroundings)

@@ -20,21 +20,21 @@ from openmart_pipeline.api.reads import Reader
 from openmart_pipeline.collection import matching
 from openmart_pipeline.collection.meaning import understood
 from openmart_pipeline.collection.poll import (
-    HOLD_S,
+    LEASE_S,
     POLL_AT_MOST_S,
-    Patience,
     PollReport,
+    StallPolicy,
     ask,
     wait_longer,
 )
-from openmart_pipeline.ledger import adoption, collecting, holding
+from openmart_pipeline.ledger import adoption, collecting, polling_leases
 from openmart_pipeline.ledger import unmatched_results as unmatched
 from openmart_pipeline.ledger.collecting import Ended, Expected, Keepable, as_received
 from openmart_pipeline.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.ledger.states import BatchState, TaskState
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.ledger.unmatched_results import UnmatchedResult
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.model.prices import PriceTable
 
 BATCHES_AT_ONCE = 6  # batches being read at a time: 600 results bound the memory, and feed any number of connections
@@ -56,7 +56,7 @@ class CollectReport:
     phones: int = 0
     unmatched: int = 0  # results read that no tracking id leads to a task
     matched: int = 0  # of those, and of earlier ones: given to their task by other evidence
-    oddities: int = 0
+    parse_warnings: int = 0
     settled_batches: int = 0
     disowned_batches: list[int] = field(default_factory=list)
     failed_reads: int = 0
@@ -111,18 +111,18 @@ class Collector:
         prices: PriceTable,
         *,
         key_hash: str,
-        patience: Patience | None = None,
+        stall_policy: StallPolicy | None = None,
         partition_keys: Collection[str] | None = None,
         connections: int = 25,
         keepable: Keepable = as_received,
-        on_event: OnEvent = nobody_listens,
+        on_event: OnEvent = ignore_events,
     ) -> None:
         """Collect for `partition_keys` (None: everything), with so many requests at a time."""
         self._ledger = ledger
         self._client = client
         self._prices = prices
         self._key_hash = key_hash
-        self._patience = patience or Patience()
+        self._stall_policy = stall_policy or StallPolicy()
         self._keys = partition_keys
         self._connections = connections
         self._keepable = keepable
@@ -151,7 +151,7 @@ class Collector:
             stop: ends the run when set.
 
         """
-        holding.free_holds(self._ledger)
+        polling_leases.free_holds(self._ledger)
         run_reads(self._run(more_coming, until, patience_s, stop or threading.Event()))
         self.report.open_batches = len(collecting.open_batches(self._ledger, self._keys))
         return self.report
@@ -189,25 +189,25 @@ class Collector:
                     task.cancel()
                 await asyncio.gather(*workers, *openers, return_exceptions=True)
                 self._store()
-                holding.free_holds(self._ledger)
+                polling_leases.free_holds(self._ledger)
 
     def _is_done(self) -> bool:
-        """Nothing can come any more: what is left is stuck, or asked about again in hours."""
-        return not holding.is_any_due_within(self._ledger, 2 * POLL_AT_MOST_S, self._keys)
+        """Nothing can come any more: what is left is stalled, or asked about again in hours."""
+        return not polling_leases.is_any_due_within(self._ledger, 2 * POLL_AT_MOST_S, self._keys)
 
     def _hold_due(self) -> list[Batch]:
         """Take due batches while the readers have room: no question is asked before its answer can be used."""
         room = BATCHES_AT_ONCE - self._reading
         if room <= 0 or self._queue.qsize() > 2 * self._connections:
             return []
-        return holding.hold_due(self._ledger, limit=room, hold_s=HOLD_S, partition_keys=self._keys)
+        return polling_leases.lease_due(self._ledger, limit=room, hold_s=LEASE_S, partition_keys=self._keys)
 
     async def _open(self, reader: Reader, batch: Batch) -> None:
         """Ask whether a batch is ready, list its ids, and hand them to the readers."""
         handed_over = False
         try:
             if batch.state is not BatchState.READY:
-                is_ready = await ask(self._ledger, reader, batch, self._patience, self._key_hash, self.report.polls)
+                is_ready = await ask(self._ledger, reader, batch, self._stall_policy, self._key_hash, self.report.polls)
                 self._on_event("polled", batch.batch_no, batch.tasks, "ready" if is_ready else "waiting")
                 if not is_ready:
                     return
@@ -239,7 +239,7 @@ class Collector:
         except (Gone, ReadFailed, NotSent, Throttled) as error:
             self.report.failed_reads += 1
             self._on_event("waiting", batch.batch_no, batch.tasks, str(error))
-            wait_longer(self._ledger, batch, self._patience, why="its task ids could not be read")
+            wait_longer(self._ledger, batch, self._stall_policy, why="its task ids could not be read")
         finally:
             if not handed_over:
                 self._reading -= 1
@@ -298,7 +298,7 @@ class Collector:
 
     def _ended(self, result: TaskResult, tracking_id: str) -> Ended:
         found = understood(result)
-        self.report.oddities += found.is_odd
+        self.report.parse_warnings += found.is_odd
         self.report.people += found.people
         self.report.emails += found.emails
         self.report.phones += found.phones
@@ -340,7 +340,7 @@ class Collector:
             (reading.batch.batch_no, answer) for reading, answer in group if answer is not None and not reading.disowned
         ]
         if answers:
-            collecting.store_answers(self._ledger, answers, keep_hold_s=HOLD_S, keepable=self._keepable)
+            collecting.store_answers(self._ledger, answers, keep_hold_s=LEASE_S, keepable=self._keepable)
         for batch_no, stored in answers:
             if isinstance(stored, Ended):
                 self.report.ended[stored.state] = self.report.ended.get(stored.state, 0) + 1
@@ -375,15 +375,15 @@ class Collector:
     def _give_up_adopted(self, reading: _Reading) -> None:
         reason = f"the answers under {reading.batch.vendor_batch_id} carry tracking ids that are not of this batch"
         with contextlib.suppress(MoveRefused):
-            adoption.disown(self._ledger, reading.batch, reason=reason)
+            adoption.revoke_foreign(self._ledger, reading.batch, reason=reason)
         self.report.disowned_batches.append(reading.batch.batch_no)
 
     def _finish(self, reading: _Reading) -> None:
         """Settle a batch whose every task has ended; else say why not, and look again later."""
         batch = reading.batch
         is_read = not reading.unfinished and not reading.left_unread and len(reading.listed) >= batch.tasks
-        is_stuck = batch.state is BatchState.STUCK
-        # One that the server no longer lists can't be read again; nor is a stuck batch kept waiting for it.
+        is_stuck = batch.state is BatchState.STALLED
+        # One that the server no longer lists can't be read again; nor is a stalled batch kept waiting for it.
         is_final = is_stuck or not unmatched.to_read_again(self._ledger, batch) & set(reading.listed)
         if is_final and (is_read or is_stuck):
             self._count(self._match(reading, is_complete=is_read))
@@ -399,7 +399,7 @@ class Collector:
         elif reading.unfinished or reading.left_unread:
             why = "some results are not final or could not be read"
         self._on_event("waiting", batch.batch_no, reading.unfinished, why)
-        wait_longer(self._ledger, batch, self._patience, why=why)
+        wait_longer(self._ledger, batch, self._stall_policy, why=why)
 
     def _match(self, reading: _Reading, *, is_complete: bool) -> list[TaskState]:
         """Give results without a tracking id to their tasks, where there is no doubt; return what those became."""

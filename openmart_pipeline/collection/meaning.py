@@ -40,11 +40,11 @@ def understood(result: TaskResult) -> Meaning:
     else:
         state = TaskState.ERRORED if result.state == ServerState.ERRORED else TaskState.CANCELLED
         notes.append(f"the server says {result.state}")
-    notes += read.oddities[:ODDITIES_NOTED]
+    notes += read.parse_warnings[:ODDITIES_NOTED]
     return Meaning(
         state=state,
         note="; ".join(notes) or None,
-        is_odd=bool(read.oddities),
+        is_odd=bool(read.parse_warnings),
         people=len(read.people),
         emails=sum(person.email is not None for person in read.people),
         phones=sum(bool(person.phones) for person in read.people),

@@ -75,7 +75,7 @@ class ContactsRead:
     """The rows of one answer, and what in it could not be read: places and shapes, never personal data."""
 
     rows: tuple[ContactRow, ...] = ()
-    oddities: tuple[str, ...] = ()
+    parse_warnings: tuple[str, ...] = ()
 
 
 def contact_rows_of(answer: Answer, *, input_file: str) -> ContactsRead:
@@ -87,38 +87,38 @@ def contact_rows_of(answer: Answer, *, input_file: str) -> ContactsRead:
     if answer.raw is None:
         return ContactsRead()
     read = read_people(answer.raw)
-    oddities = list(read.oddities)
+    parse_warnings = list(read.parse_warnings)
     rows: list[ContactRow] = []
     seen: dict[str, list[Contact]] = {}
     for person in read.people:
-        contact = contact_of(person, answer.country, oddities)
+        contact = contact_of(person, answer.country, parse_warnings)
         identity = contact.identity
         if identity is None:
-            oddities.append("a person without name, e-mail, phone or LinkedIn page")
+            parse_warnings.append("a person without name, e-mail, phone or LinkedIn page")
             continue
         sharers = seen.setdefault(identity, [])
         if contact in sharers:
-            oddities.append("a person listed twice")
+            parse_warnings.append("a person listed twice")
             continue
         sharers.append(contact)
         rows.append(ContactRow(_contact_id(input_file, answer.fingerprint, identity, len(sharers)), contact))
-    return ContactsRead(tuple(rows), tuple(oddities))
+    return ContactsRead(tuple(rows), tuple(parse_warnings))
 
 
-def contact_of(person: Person, country: str | None, oddities: list[str]) -> Contact:
-    """Return the person with each field in its one form; what can't be read is noted in `oddities`."""
+def contact_of(person: Person, country: str | None, parse_warnings: list[str]) -> Contact:
+    """Return the person with each field in its one form; what can't be read is noted in `parse_warnings`."""
     first_name = storable_text(person.first_name)
     last_name = storable_text(person.last_name)
     full_name = storable_text(person.full_name) or " ".join(filter(None, (first_name, last_name))) or None
     email = normal_email(person.email) if person.email else None
     if person.email and email is None:
-        oddities.append("an e-mail address that is none")
+        parse_warnings.append("an e-mail address that is none")
     linkedin_url = normal_linkedin(person.linkedin_url) if person.linkedin_url else None
     if person.linkedin_url and linkedin_url is None:
-        oddities.append("a LinkedIn address that leads to no person")
+        parse_warnings.append("a LinkedIn address that leads to no person")
     phones = tuple(_phone(phone, country) for phone in person.phones)
     if any(phone.e164 is None for phone in phones):
-        oddities.append("a phone number that can't be read")
+        parse_warnings.append("a phone number that can't be read")
     first = _first_to_call(phones)
     domain = email_domain(email) if email else None
     return Contact(

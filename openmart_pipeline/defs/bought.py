@@ -27,14 +27,14 @@ from openmart_pipeline.defs.progress_log import ProgressLog
 from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
-from openmart_pipeline.ledger import owed, plans, standing
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger import outstanding, plans, queries
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model import approval
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.purchase.outcomes import SubmitReport
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 _FAILS = (Stop.KEY, Stop.CREDITS)  # a person must act before anything more can be bought, by any run
 _FAILS_IF_NOTHING_BOUGHT = (Stop.ADDRESS, Stop.UNREACHABLE, Stop.CLOCK, Stop.STALE)
@@ -69,7 +69,7 @@ def submitted_batches(
     with refusals_as_failures(), workplace.open() as work:
         approved = _approval(context, config)
         report = steps.buy(
-            work, openmart.buyer(work), key, approved, run_id=context.run.run_id, on_event=ProgressLog(context.log)
+            work, openmart.session(work), key, approved, run_id=context.run.run_id, on_event=ProgressLog(context.log)
         )
         if "dagster/schedule_name" in context.run.tags and work.budget.per_day is None:
             report.warnings.append(
@@ -116,7 +116,7 @@ def _approval_id(context: dg.AssetExecutionContext) -> str:
     return root_id or run.run_id
 
 
-def _new_quote(work: Workplace, key: str, approved: approval.Approval) -> Metadata:
+def _new_quote(work: Services, key: str, approved: approval.Approval) -> Metadata:
     """Return the quote of the file's plan where that is not the one that was approved."""
     planned = steps.current_quote(work, key)
     if planned is None or planned.plan.plan_id in approved.plan_ids:
@@ -158,7 +158,7 @@ def _of_report(report: SubmitReport) -> Metadata:
             "tasks_bought": report.accepted_tasks,
             "batches_unknown": len(report.unknown_batches),
             "batches_rejected": len(report.rejected_batches),
-            "batches_given_back": report.given_back_batches,
+            "batches_given_back": report.not_sent_batches,
         }
     ) | texts(
         {
@@ -174,14 +174,14 @@ def _numbered(batch_nos: list[int]) -> str:
     return ", ".join(f"batch {batch_no}" for batch_no in batch_nos)
 
 
-def _of_file(work: Workplace, key: str) -> Metadata:
+def _of_file(work: Services, key: str) -> Metadata:
     plan = plans.current_plan(work.ledger, key)
-    now = owed.standing_counts(work.ledger, plan.plan_id) if plan is not None else {}
-    progress = standing.progress(work.ledger, key)
+    now = outstanding.ask_status_counts(work.ledger, plan.plan_id) if plan is not None else {}
+    progress = queries.progress(work.ledger, key)
     return numbers(
         {
-            "tasks_reused": now.get(Standing.OWNED, 0),
-            "tasks_still_to_buy": now.get(Standing.TO_BUY, 0),
+            "tasks_reused": now.get(AskStatus.OWNED, 0),
+            "tasks_still_to_buy": now.get(AskStatus.TO_BUY, 0),
             "estimated_credits_reserved": progress.reserved_credits,
             "estimated_credits_settled": progress.settled_credits,
         }

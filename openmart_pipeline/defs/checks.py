@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from openmart_pipeline.checks import drift, findings, quality, waits
-from openmart_pipeline.checks.findings import Finding
+from openmart_pipeline.checks.findings import CheckResult
 from openmart_pipeline.defs.bought import submitted_batches
 from openmart_pipeline.defs.collected import contacts, published_database, task_results
 from openmart_pipeline.defs.failures import refusals_as_failures
@@ -18,18 +18,18 @@ from openmart_pipeline.defs.metadata import Metadata, numbers
 from openmart_pipeline.defs.planned import companies, enrichment_plan
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.ledger.batch_history import Happened
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Check:
     """A check: its sentence, the asset it hangs on, what it looks for, and how bad it is."""
 
     name: str
     asset: dg.AssetsDefinition
-    find: Callable[[Workplace], Finding]
+    find: Callable[[Services], CheckResult]
     severity: dg.AssetCheckSeverity
     description: str
 
@@ -38,44 +38,44 @@ class Promise:
         """How Dagster names it."""
         return dg.AssetCheckKey(self.asset.key, self.name)
 
-    def result(self, finding: Finding) -> dg.AssetCheckResult:
+    def result(self, finding: CheckResult) -> dg.AssetCheckResult:
         """Return the check's outcome as its own step yields it."""
         return dg.AssetCheckResult(
             asset_key=self.asset.key,
             check_name=self.name,
-            passed=finding.keeps_promise,
+            passed=finding.is_kept,
             severity=self.severity,
             description=_words(finding),
             metadata=_shown(finding),
         )
 
-    def evaluation(self, finding: Finding) -> dg.AssetCheckEvaluation:
+    def evaluation(self, finding: CheckResult) -> dg.AssetCheckEvaluation:
         """Return the check's outcome as an event that a sensor or a job may report outside of any run of the asset."""
         return dg.AssetCheckEvaluation(
             asset_key=self.asset.key,
             check_name=self.name,
-            passed=finding.keeps_promise,
+            passed=finding.is_kept,
             severity=self.severity,
             description=_words(finding),
             metadata=_shown(finding),
         )
 
 
-NO_SUBMISSION_LEFT_UNKNOWN = Promise(
+NO_SUBMISSION_LEFT_UNKNOWN = Check(
     "no_submission_left_unknown",
     submitted_batches,
     findings.unknown_submissions,
     ERROR,
     "No batch is in doubt. Red: it may have been paid for and its answer is lost; a person adopts or releases it.",
 )
-NO_BATCH_IS_STUCK = Promise(
+NO_BATCH_IS_STUCK = Check(
     "no_batch_is_stuck",
     task_results,
     findings.stuck_batches,
     WARN,
     "Every batch that Openmart accepted is finished within the age limit, and Openmart still knows it.",
 )
-NOTHING_WAITS_UNATTENDED = Promise(
+NOTHING_WAITS_UNATTENDED = Check(
     "nothing_waits_unattended",
     task_results,
     waits.unattended,
@@ -83,24 +83,24 @@ NOTHING_WAITS_UNATTENDED = Promise(
     "What is bought is asked about, read, loaded and published as it becomes ready. Green or not, it says what waits "
     "and since when.",
 )
-EVERY_INPUT_FILE_IS_READABLE = Promise(
+EVERY_INPUT_FILE_IS_READABLE = Check(
     "every_input_file_is_readable",
     companies,
     findings.unreadable_files,
     ERROR,
     "Every file in the input folder is a table of companies.",
 )
-NO_INPUT_FILE_IS_MISSING = Promise(
+NO_INPUT_FILE_IS_MISSING = Check(
     "no_input_file_is_missing",
     companies,
     findings.missing_files,
     WARN,
     "Every file that was read is still in the input folder, or retired.",
 )
-PROMISES = (
+CHECKS = (
     EVERY_INPUT_FILE_IS_READABLE,
     NO_INPUT_FILE_IS_MISSING,
-    Promise(
+    Check(
         "every_company_has_one_outcome",
         enrichment_plan,
         findings.rows_without_one_outcome,
@@ -108,14 +108,14 @@ PROMISES = (
         "Every row of every planned file is either set aside with a reason or asks its questions, once.",
     ),
     NO_SUBMISSION_LEFT_UNKNOWN,
-    Promise(
+    Check(
         "every_batch_was_accepted",
         submitted_batches,
         findings.rejected_batches,
         WARN,
         "Openmart called no batch a wrong request.",
     ),
-    Promise(
+    Check(
         "budgets_leave_nothing_waiting",
         submitted_batches,
         findings.waiting_for_budget,
@@ -124,70 +124,70 @@ PROMISES = (
     ),
     NO_BATCH_IS_STUCK,
     NOTHING_WAITS_UNATTENDED,
-    Promise(
+    Check(
         "answers_are_readable",
         contacts,  # its load is what reads them
         findings.odd_answers,
         WARN,
         "Every answer could be read in full.",
     ),
-    Promise(
+    Check(
         "every_result_has_its_question",
         task_results,
         findings.unmatched_results,
         WARN,
         "Every result that was paid for carries the tracking id of its question, or other evidence leads to it.",
     ),
-    Promise(
+    Check(
         "answers_keep_their_shape",
         contacts,
         drift.drifted_answers,
         WARN,
         "No key came into Openmart's answers or left them in the last week.",
     ),
-    Promise(
+    Check(
         "contacts_come_from_our_own_tasks",
         contacts,
         quality.invented_contacts,
         ERROR,
         "Nobody is in contacts whom no question of ours found.",
     ),
-    Promise(
+    Check(
         "email_addresses_are_well_formed",
         contacts,
         quality.malformed_emails,
         ERROR,
         "Every address in contacts has the syntax of one; nothing was sent to it.",
     ),
-    Promise(
+    Check(
         "files_find_people_as_usual",
         contacts,
         quality.low_hit_rates,
         WARN,
         "Each file's questions find somebody as often as the floor says, and not far more seldom than other files'.",
     ),
-    Promise(
+    Check(
         "addresses_are_verified_as_usual",
         contacts,
         quality.low_verified_shares,
         WARN,
         "Each file's addresses are verified as often as the floor says, and not far more seldom than other files'.",
     ),
-    Promise(
+    Check(
         "contacts_trace_to_a_row",
         contacts,
         findings.untraced_contacts,
         ERROR,
         "Every contact leads back to a row of its file, and to the batch, task and run that found it.",
     ),
-    Promise(
+    Check(
         "contacts_within_their_lifetime",
         contacts,
         findings.contacts_past_lifetime,
         WARN,
         "No contact is older than a found answer counts.",
     ),
-    Promise(
+    Check(
         "ledger_and_warehouse_agree",
         published_database,
         findings.disagreements,
@@ -201,11 +201,11 @@ WATCHED = (NO_SUBMISSION_LEFT_UNKNOWN, NO_BATCH_IS_STUCK, NOTHING_WAITS_UNATTEND
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
     """Return every promise as an asset check; those of one asset are one step, and each may be executed alone."""
-    assets = {promise.asset.key: promise.asset for promise in PROMISES}
-    return [_checks_of(asset, [one for one in PROMISES if one.asset.key == asset.key]) for asset in assets.values()]
+    assets = {promise.asset.key: promise.asset for promise in CHECKS}
+    return [_checks_of(asset, [one for one in CHECKS if one.asset.key == asset.key]) for asset in assets.values()]
 
 
-def _checks_of(asset: dg.AssetsDefinition, promises: list[Promise]) -> dg.AssetChecksDefinition:
+def _checks_of(asset: dg.AssetsDefinition, promises: list[Check]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{asset.key.to_python_identifier()}_checks",
         specs=[dg.AssetCheckSpec(one.name, asset=asset.key, description=one.description) for one in promises],
@@ -222,17 +222,17 @@ def _checks_of(asset: dg.AssetsDefinition, promises: list[Promise]) -> dg.AssetC
     return checks
 
 
-def _words(finding: Finding) -> str:
-    return finding.all_clear if finding.keeps_promise else f"{finding.says} {finding.advice}"
+def _words(finding: CheckResult) -> str:
+    return finding.all_clear if finding.is_kept else f"{finding.says} {finding.advice}"
 
 
-def _shown(finding: Finding) -> Metadata:
+def _shown(finding: CheckResult) -> Metadata:
     metadata = numbers({"count": finding.count, **finding.numbers})
     if finding.sample:
         metadata["openmart/sample"] = dg.MetadataValue.text("; ".join(finding.sample))
     if finding.decided:
         metadata["openmart/last_decisions"] = dg.MetadataValue.table([_decision(one) for one in finding.decided])
-    if not finding.keeps_promise:
+    if not finding.is_kept:
         metadata["openmart/what_to_do"] = dg.MetadataValue.text(finding.advice)
     return metadata
 
@@ -244,7 +244,7 @@ def _decision(one: Happened) -> dg.TableRecord:
 
 
 def changed(
-    instance: dg.DagsterInstance, work: Workplace, promises: Iterable[Promise]
+    instance: dg.DagsterInstance, work: Services, promises: Iterable[Check]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Yield the checks whose outcome is not the one that Dagster shows.
 

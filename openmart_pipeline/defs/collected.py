@@ -29,10 +29,10 @@ from openmart_pipeline.defs.progress_log import ProgressLog
 from openmart_pipeline.defs.publishing import left_to_others
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.waiting import what_waits
-from openmart_pipeline.ledger import standing
-from openmart_pipeline.ledger.sharing import lease
+from openmart_pipeline.ledger import queries
+from openmart_pipeline.ledger.coordination import lease
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 
 COLLECT = "collect"  # the kind of lease: one slice per file at a time
 SLICE_S = 15 * 60  # a run that ends lets others have its place, and shows what it has
@@ -59,11 +59,11 @@ def task_results(
     """Read what is ready of the file's batches into the ledger."""
     key = input_file_of(context)
     with refusals_as_failures(), workplace.open() as work:
-        buyer = openmart.buyer(work)
+        session = openmart.session(work)
         with lease(work.ledger, key, COLLECT) as is_ours:
-            report = _collect(context, work, buyer, key) if is_ours else CollectReport()
+            report = _collect(context, work, session, key) if is_ours else CollectReport()
         waits = what_waits(work, key)
-        progress = standing.progress(work.ledger, key)
+        progress = queries.progress(work.ledger, key)
         metadata = {
             **texts({"what_waits": waits.sentence}),
             **numbers(
@@ -75,7 +75,7 @@ def task_results(
                     "failed_reads": report.failed_reads,
                     "unmatched_results": report.unmatched,
                     "results_matched_by_evidence": report.matched,
-                    "oddities": report.oddities,
+                    "parse_warnings": report.parse_warnings,
                     "batches_settled": report.settled_batches,
                     "batches_open": waits.batches,
                     "tasks_open": waits.tasks,
@@ -93,7 +93,7 @@ def task_results(
                 }
             ),
         }
-        seq = standing.newest_end(work.ledger, key)
+        seq = queries.newest_end(work.ledger, key)
     context.log.info(waits.sentence)
     if report.stopped_by:
         raise dg.Failure(
@@ -104,8 +104,8 @@ def task_results(
     return dg.MaterializeResult(data_version=version_of(seq, progress.tasks), metadata=metadata)
 
 
-def _collect(context: dg.AssetExecutionContext, work: Workplace, buyer: Buyer, key: str) -> CollectReport:
-    collector = steps.collector(work, buyer, [key], ProgressLog(context.log))
+def _collect(context: dg.AssetExecutionContext, work: Services, session: ApiSession, key: str) -> CollectReport:
+    collector = steps.collector(work, session, [key], ProgressLog(context.log))
     return collector.run(until=time.monotonic() + SLICE_S, patience_s=PATIENCE_S)
 
 
@@ -152,7 +152,7 @@ def contacts(
                     {
                         "answers_by_state": listed(counts.by_state),
                         "companies_by_status": listed(work.warehouse.coverage(key)),
-                        "oddities": listed(counts.oddities),
+                        "parse_warnings": listed(counts.parse_warnings),
                     }
                 ),
             },

@@ -7,16 +7,16 @@ import dagster as dg
 
 from openmart_pipeline.checks.quality import Quality, quality_in_total, quality_of_file
 from openmart_pipeline.defs.metadata import Metadata, numbers, of_file
-from openmart_pipeline.ledger import plans, review, standing
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.ledger import plans, queries, review
+from openmart_pipeline.services import Services
 
 
-def of_contacts(work: Workplace, key: str) -> Metadata:
+def of_contacts(work: Services, key: str) -> Metadata:
     """Return the figures of one file's contacts."""
     return _figures(quality_of_file(work, key))
 
 
-def of_publication(work: Workplace) -> Metadata:
+def of_publication(work: Services) -> Metadata:
     """Return the figures of everything that is published: what files share counts once."""
     path = work.warehouse.published_path
     known = [row for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
@@ -26,7 +26,7 @@ def of_publication(work: Workplace) -> Metadata:
         **numbers(
             {
                 "files": len(known),
-                "files_waiting_for_answers": len(standing.waiting_partitions(work.ledger)),
+                "files_waiting_for_answers": len(queries.waiting_partitions(work.ledger)),
                 "estimated_credits_unspent": review.credits_not_spent(work.ledger),
                 "file_bytes": path.stat().st_size,
                 "generation": work.warehouse.published_generation(),

@@ -24,7 +24,7 @@ from openmart_pipeline.ledger.retirement import batches_not_ended, retired_files
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import inventory
 from openmart_pipeline.pipeline.inventory import Inventory
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 TICK_EVERY_S = 15
 HASHING_BUDGET_S = 20.0  # of the 60 s after which Dagster calls a tick failed while it runs on
@@ -74,7 +74,7 @@ def company_files_sensor(
         return dg.SensorResult(skip_reason=str(refused), cursor=context.cursor)
 
 
-def _tick(context: dg.SensorEvaluationContext, work: Workplace, memory: Memory) -> dg.SensorResult:
+def _tick(context: dg.SensorEvaluationContext, work: Services, memory: Memory) -> dg.SensorResult:
     now = inventory.look(work.data)
     missing = inventory.mark_missing(work.ledger, now)
     retired = retired_files(work.ledger)
@@ -101,7 +101,7 @@ def _tick(context: dg.SensorEvaluationContext, work: Workplace, memory: Memory) 
     )
 
 
-def _to_plan(work: Workplace, now: Inventory, memory: Memory, still: list[str]) -> tuple[list[str], Memory]:
+def _to_plan(work: Services, now: Inventory, memory: Memory, still: list[str]) -> tuple[list[str], Memory]:
     """Return the files to plan, and what to remember; a file there is no time for is looked at in the next tick.
 
     A run that was requested may die. So a file without a plan is asked for again after a while, unless that very
@@ -129,7 +129,7 @@ def _to_plan(work: Workplace, now: Inventory, memory: Memory, still: list[str]) 
     return to_plan, Memory(seen=seen, done=done, asked=asked)
 
 
-def _gone(work: Workplace, known: Collection[str], retired: Mapping[str, bool]) -> list[str]:
+def _gone(work: Services, known: Collection[str], retired: Mapping[str, bool]) -> list[str]:
     """Return the partitions of files whose data was removed, once nothing is on its way for them any more."""
     removed = [key for key, is_kept in retired.items() if not is_kept and key in known]
     open_of = batches_not_ended(work.ledger) if removed else {}

@@ -14,16 +14,16 @@ from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline.defs.reading_metadata import of_intake
 from openmart_pipeline.pipeline.buying_run import RunReport
-from openmart_pipeline.pipeline.steps import CompaniesTaken, Planned
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.pipeline.steps import CompaniesIngested, Planned
+from openmart_pipeline.services import Services
 
 VIA = {"openmart/via": "cli"}
 
 
 def report_assets(
     home: Path,
-    work: Workplace,
-    taken: Mapping[str, CompaniesTaken],
+    work: Services,
+    taken: Mapping[str, CompaniesIngested],
     planned: Mapping[str, Planned],
     report: RunReport,
 ) -> None:

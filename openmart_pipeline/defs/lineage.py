@@ -37,7 +37,7 @@ SUBMITTED_BATCHES: Lineage = {
     **_same("enrichment_plan", "input_file"),
     **dict.fromkeys(
         (
-            *("batch_no", "batch_id", "state", "evidence", "dagster_run_id"),
+            *("batch_no", "batch_id", "state", "evidence", "run_id"),
             *("tasks_total", "tasks_found", "tasks_empty", "tasks_errored", "tasks_other"),
             *("intent_at", "submitted_at", "ready_at", "collected_at", "estimated_credits_settled"),
         ),
@@ -50,10 +50,20 @@ _ASKED = _of("enrichment_plan", "domain", "title", "company_name", "city", "stat
 _ASKED_WIDTH = _of("enrichment_plan", "max_k", "info_access")
 TASK_RESULTS: Lineage = {
     **_same("enrichment_plan", "input_file", "fingerprint", "max_k", "info_access"),
-    **_same("submitted_batches", "batch_no", "batch_id", "submitted_at", "dagster_run_id"),
+    **_same("submitted_batches", "batch_no", "batch_id", "submitted_at", "run_id"),
     **dict.fromkeys(("task_no", "position", "task_id", "tracking_id"), _of("submitted_batches", "batch_no")),
     **dict.fromkeys(
-        ("state", "matched_by", "error", "fetched_at", "is_current", "estimated_credits", "people", "oddities", "raw"),
+        (
+            "state",
+            "matched_by",
+            "error",
+            "fetched_at",
+            "is_current",
+            "estimated_credits",
+            "people",
+            "parse_warnings",
+            "raw",
+        ),
         (*_of("submitted_batches", "batch_id"), *_ASKED, *_ASKED_WIDTH),
     ),
 }
@@ -75,12 +85,12 @@ CONTACTS: Lineage = {
     "is_other_domain": (*_RAW, *_of("enrichment_plan", "domain")),
     "contact_id": (*_of("task_results", "input_file", "fingerprint"), *_RAW),
     **_same("task_results", "input_file", "fingerprint", "batch_id", "task_id", "task_no", "tracking_id"),
-    **_same("task_results", "submitted_at", "fetched_at", "dagster_run_id"),
+    **_same("task_results", "submitted_at", "fetched_at", "run_id"),
     "api_host": _of("task_results", "batch_id"),
     "source_rows": _of("enrichment_plan", "source_row"),
     "source_tracking_ids": _of("enrichment_plan", "tracking_id"),
     "company_domain": _of("enrichment_plan", "domain"),
     "company_name": _of("enrichment_plan", "company_name"),
     "requested_title": _of("enrichment_plan", "title"),
-    "has_left": _of("enrichment_plan", "fingerprint"),  # asked once, and no more
+    "is_withdrawn": _of("enrichment_plan", "fingerprint"),  # asked once, and no more
 }

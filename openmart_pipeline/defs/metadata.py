@@ -13,7 +13,7 @@ import dagster as dg
 from openmart_pipeline.checks.contents import held
 from openmart_pipeline.contacts.identifiers import without_identifiers
 from openmart_pipeline.defs.lineage import Lineage
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import data_dictionary
 
 Metadata = dict[str, dg.MetadataValue]
@@ -48,7 +48,7 @@ def of_table(table: str, lineage: Lineage | None = None) -> Metadata:
     return metadata
 
 
-def of_rows(work: Workplace, table: str, key: str) -> tuple[Metadata, dg.DataVersion]:
+def of_rows(work: Services, table: str, key: str) -> tuple[Metadata, dg.DataVersion]:
     """Return the row counts of the file's part of a table and of all of it, and the data version of those very rows."""
     rows = held(work.warehouse, table, key)
     counts: Metadata = {

@@ -25,7 +25,7 @@ from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline.defs.reading_metadata import of_intake, rows_markdown
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.planning.question_settings import laid_over
+from openmart_pipeline.planning.question_settings import merged_over
 
 
 @dg.asset(
@@ -48,7 +48,7 @@ def companies(
             reading = steps.last_reading(work, key).with_choices(**config.model_dump())
         except ValueError as wrong:
             raise dg.Failure(f"{wrong} Nothing was read.", allow_retries=False) from None
-        taken = steps.take_companies(work, key, reading, ProgressLog(context.log))
+        taken = steps.ingest_companies(work, key, reading, ProgressLog(context.log))
         rows, version = of_rows(work, "companies", key)
         for note in taken.report.notes:
             context.log.info(note)
@@ -79,7 +79,7 @@ def enrichment_plan(
     key = input_file_of(context)
     with refusals_as_failures(), workplace.open() as work:
         try:
-            settings = laid_over(steps.last_settings(work, key), **config.model_dump())
+            settings = merged_over(steps.last_settings(work, key), **config.model_dump())
         except ValueError as wrong:
             raise dg.Failure(f"{wrong} Nothing was planned or bought.", allow_retries=False) from None
         planned = steps.plan_questions(work, key, settings, ProgressLog(context.log))

@@ -13,7 +13,7 @@ NOTABLE_LINES = 50  # of each kind; a million rows must not become a million lin
 _NOTABLE = {
     "unknown": "Batch {batch_no} may have been bought, its answer is lost: {detail}",
     "rejected": "The server refused batch {batch_no} as wrong: {detail}",
-    "given_back": "Batch {batch_no} was not sent and stays owed: {detail}",
+    "not_sent": "Batch {batch_no} was not sent and stays owed: {detail}",
     "stopped": "No more batches are sent. {detail}",
 }
 _COUNTED = {

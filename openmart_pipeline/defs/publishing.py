@@ -12,7 +12,7 @@ import dagster as dg
 from openmart_pipeline.defs.under_way import unfinished
 from openmart_pipeline.ledger import loads
 from openmart_pipeline.model.words import plural
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 PUBLISHING_JOBS = ("plan_company_files_job", "collect_contacts_job")
 PUBLISH_JOB = "publish_contacts_job"
@@ -20,7 +20,7 @@ PUBLISH_EVERY_S = 60  # while several runs finish one after the other; the last 
 MAKE_UP_AFTER = dt.timedelta(seconds=2 * PUBLISH_EVERY_S)  # what others under way should have done by then
 
 
-def left_to_others(instance: dg.DagsterInstance, run: dg.DagsterRun, work: Workplace) -> str | None:
+def left_to_others(instance: dg.DagsterInstance, run: dg.DagsterRun, work: Services) -> str | None:
     """Return why this run need not publish, None when it must.
 
     Others that end later publish what this one loaded, the last of them in any case. Should they die, what is not out
@@ -39,7 +39,7 @@ def left_to_others(instance: dg.DagsterInstance, run: dg.DagsterRun, work: Workp
     )
 
 
-def is_left_undone(instance: dg.DagsterInstance, work: Workplace) -> bool:
+def is_left_undone(instance: dg.DagsterInstance, work: Services) -> bool:
     """Whether something loaded is not published, and nobody is about to."""
     since = loads.unpublished_since(work.ledger)
     if since is None or any(unfinished(instance, PUBLISH_JOB)):

@@ -6,7 +6,7 @@ Lives here: one Markdown text. Its numbers come from `planning.quoting`.
 import math
 import re
 
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.plans import Reask
 from openmart_pipeline.model.approval import launchpad_line
 from openmart_pipeline.pipeline.steps import Planned
@@ -14,12 +14,12 @@ from openmart_pipeline.planning.question_settings import NO_PLACE, PLACE_OF_ROW,
 from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE, Quote
 
 _OUTCOMES = {  # in the order a person asks
-    Standing.OWNED.value: "Answered already, nothing is spent",
-    Standing.IN_FLIGHT.value: "Bought, answer on its way",
+    AskStatus.OWNED.value: "Answered already, nothing is spent",
+    AskStatus.IN_FLIGHT.value: "Bought, answer on its way",
     DUPLICATE: "Asked by an earlier row of the file",
-    Standing.UNKNOWN.value: "Perhaps bought: a person must decide (see `no_submission_left_unknown`)",
-    Standing.STUCK.value: "Bought, unanswered for too long",
-    Standing.ENDED_BADLY.value: "Ended without an answer",
+    AskStatus.UNKNOWN.value: "Perhaps bought: a person must decide (see `no_submission_left_unknown`)",
+    AskStatus.STALLED.value: "Bought, unanswered for too long",
+    AskStatus.ENDED_BADLY.value: "Ended without an answer",
     BEYOND_LIMIT: "Behind the `limit` of this plan",
     "suppressed": "Asked not to be contacted",
 }

@@ -23,12 +23,12 @@ from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.publishing import is_left_undone
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.defs.under_way import unfinished
-from openmart_pipeline.ledger import collecting, moves, standing
-from openmart_pipeline.ledger.orphans import settle_orphans
-from openmart_pipeline.ledger.sharing import is_leased
+from openmart_pipeline.ledger import collecting, moves, queries
+from openmart_pipeline.ledger.coordination import is_leased
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 TICK_EVERY_S = 15
 POLLING_BUDGET_S = 40.0  # of the 60 s after which Dagster calls a tick failed while it runs on
@@ -51,11 +51,11 @@ def batch_readiness_sensor(
     """Poll what is due, and request a run for every file that a run would bring forward."""
     try:
         with workplace.open() as work:
-            settle_orphans(work.ledger, work.journal)
+            reap_orphans(work.ledger, work.journal)
             events = list(changed(context.instance, work, WATCHED))
             due: list[str] = []
             try:
-                polled = steps.poll(work, openmart.buyer(work), budget_s=POLLING_BUDGET_S)
+                polled = steps.poll(work, openmart.session(work), budget_s=POLLING_BUDGET_S)
                 due = list(_due(context, work))
                 reason = None if due else _reason(work, polled)
             except REFUSALS as refused:  # no key: what needs none is still done
@@ -72,16 +72,16 @@ def _request(key: str) -> dg.RunRequest:
     return dg.RunRequest(partition_key=key, tags=work_tags(COLLECT, key), job_name=collect_contacts_job.name)
 
 
-def _due(context: dg.SensorEvaluationContext, work: Workplace) -> Iterator[str]:
+def _due(context: dg.SensorEvaluationContext, work: Services) -> Iterator[str]:
     """Yield the files that are due and that nobody is collecting, or about to."""
     busy = {run.tags.get("dagster/partition") for run in unfinished(context.instance, collect_contacts_job.name)}
     known = set(context.instance.get_dynamic_partitions(str(input_files.name)))
-    for key in standing.due_for_collecting(work.ledger):
+    for key in queries.due_for_collecting(work.ledger):
         if key in known and key not in busy and not is_leased(work.ledger, key, COLLECT_LEASE):
             yield key
 
 
-def _reason(work: Workplace, polled: PollReport) -> str:
+def _reason(work: Services, polled: PollReport) -> str:
     open_batches = collecting.open_batches(work.ledger)
     parts = ["No batch is under way: nothing waits for an answer"]
     if open_batches:

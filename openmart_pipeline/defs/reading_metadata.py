@@ -11,8 +11,8 @@ import dagster as dg
 from openmart_pipeline.defs.metadata import Metadata, listed, numbers, of_file, texts
 from openmart_pipeline.defs.quote_metadata import plain
 from openmart_pipeline.intake.columns import shown_names
-from openmart_pipeline.pipeline.steps import CompaniesTaken
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.pipeline.steps import CompaniesIngested
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import RowOutcome
 from openmart_pipeline.warehouse.row_outcomes import ASKED_AS
 
@@ -20,7 +20,7 @@ NAMED_COLUMNS = 100  # a table can have thousands
 _QUOTED = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1).)*\1(?!\w)""", re.DOTALL)
 
 
-def of_intake(work: Workplace, key: str, taken: CompaniesTaken) -> Metadata:
+def of_intake(work: Services, key: str, taken: CompaniesIngested) -> Metadata:
     """Return what was read of a file: counts, its format, the columns matched, its rows by outcome with examples."""
     report = taken.report
     named, unnamed = shown_names((*report.columns.values(), *report.unknown_columns), most=NAMED_COLUMNS)
@@ -55,7 +55,7 @@ def of_intake(work: Workplace, key: str, taken: CompaniesTaken) -> Metadata:
     }
 
 
-def _columns(taken: CompaniesTaken) -> str:
+def _columns(taken: CompaniesIngested) -> str:
     lines = ["| field | is read from the column |", "|---|---|"]
     matched, told = taken.report.columns, taken.reading.columns
     for field in dict.fromkeys((*matched, *told)):

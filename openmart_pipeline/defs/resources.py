@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline.settings import Settings, read_settings
-from openmart_pipeline.wiring import make_buyer, open_workplace
+from openmart_pipeline.wiring import open_session, open_workplace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class WorkplaceResource:
         return read_settings(self.environment())
 
     @contextmanager
-    def open(self) -> Iterator[Workplace]:
+    def open(self) -> Iterator[Services]:
         """Open the workplace for one step or tick; this process is one of the ledger's owners meanwhile.
 
         Raises:
@@ -53,11 +53,11 @@ class OpenmartResource:
 
     environment: Callable[[], Mapping[str, str]]
 
-    def buyer(self, work: Workplace) -> Buyer:
+    def session(self, work: Services) -> ApiSession:
         """Return the client; it holds no connection, so there is nothing to close.
 
         Raises:
             SettingsRefused: no key.
 
         """
-        return make_buyer(read_settings(self.environment()), work)
+        return open_session(read_settings(self.environment()), work)

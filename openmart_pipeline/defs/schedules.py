@@ -21,10 +21,10 @@ from openmart_pipeline.defs.partitions import input_files
 from openmart_pipeline.defs.resources import WorkplaceResource
 from openmart_pipeline.ledger import plans
 from openmart_pipeline.ledger.retirement import retired_files
-from openmart_pipeline.ledger.selection import first_owed, plans_to_refresh, select_now
+from openmart_pipeline.ledger.selection import first_outstanding, plans_to_refresh, select_now
 from openmart_pipeline.model.approval import Scope
 from openmart_pipeline.pipeline import inventory
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 NO_LIMIT_SET = (
     "OPENMART_CREDITS_PER_RUN is not set, so nothing is bought: set it to the most estimated credits that one run, "
@@ -122,22 +122,22 @@ def _purchases(plan_of: Mapping[str, str], credit_limit: float, scope: Scope) ->
     ]
 
 
-def _partitions(context: dg.ScheduleEvaluationContext, work: Workplace) -> list[str]:
+def _partitions(context: dg.ScheduleEvaluationContext, work: Services) -> list[str]:
     """Return the files that are in the input folder, known to Dagster and not retired, by name."""
     here = inventory.look(work.data).stamps.keys() - retired_files(work.ledger).keys()
     return [key for key in context.instance.get_dynamic_partitions(str(input_files.name)) if key in here]
 
 
-def _has_valid_plan(work: Workplace, key: str) -> bool:
+def _has_valid_plan(work: Services, key: str) -> bool:
     return inventory.is_planned(work.data, plans.partition(work.ledger, key)) and inventory.is_quoted_with(
         work.ledger, key, work.prices
     )
 
 
-def _owing_plan(work: Workplace, key: str) -> str | None:
+def _owing_plan(work: Services, key: str) -> str | None:
     """Return the file's plan, None where it owes nothing that the daily purchase may buy."""
     plan = plans.current_plan(work.ledger, key)
     if plan is None or plan.quote is None:
         return None
-    owes = first_owed(work.ledger, plan.plan_id, select_now(work.ledger, Scope.NEW, work.lifetimes)) is not None
+    owes = first_outstanding(work.ledger, plan.plan_id, select_now(work.ledger, Scope.NEW, work.lifetimes)) is not None
     return plan.plan_id if owes else None

@@ -10,9 +10,9 @@ from openmart_pipeline.defs.config import Settlement
 from openmart_pipeline.defs.failures import refusals_as_failures
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.ledger import moves
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.pipeline.settling import adopt_known, release_each
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 ADOPT, RELEASE = "adopt", "release"
 
@@ -26,7 +26,7 @@ def settle_unknown_batches(
 ) -> None:
     """Do what the person says, batch by batch; what is refused is said, and the rest is done."""
     with refusals_as_failures(), workplace.open() as work:
-        settle_orphans(work.ledger, work.journal)
+        reap_orphans(work.ledger, work.journal)
         problem = _problem(config)
         if problem:
             raise dg.Failure(f"{problem} Nothing was changed.", allow_retries=False)
@@ -50,19 +50,17 @@ def _problem(config: Settlement) -> str | None:
     return None
 
 
-def _adopt(
-    context: dg.OpExecutionContext, config: Settlement, work: Workplace, openmart: OpenmartResource
-) -> list[str]:
+def _adopt(context: dg.OpExecutionContext, config: Settlement, work: Services, openmart: OpenmartResource) -> list[str]:
     [batch_no] = config.batches
     vendor_batch_id = config.vendor_batch_id or ""
-    client = openmart.buyer(work).client
+    client = openmart.session(work).client
     adopt_known(work.ledger, client, batch_no, vendor_batch_id, who=config.who, why=config.why)
     context.log.info("Batch %d is %s now: batch_readiness_sensor asks about it.", batch_no, vendor_batch_id)
     return []
 
 
 def _release(
-    context: dg.OpExecutionContext, config: Settlement, work: Workplace, _openmart: OpenmartResource
+    context: dg.OpExecutionContext, config: Settlement, work: Services, _openmart: OpenmartResource
 ) -> list[str]:
     batch_nos = config.batches
     if config.input_file is not None:

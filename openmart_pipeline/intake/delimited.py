@@ -17,12 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from openmart_pipeline.intake.careful_records import CarefulReader, RecordRules, Records
 from openmart_pipeline.intake.dialects import Layout, find_layout
 from openmart_pipeline.intake.encodings import TextSurvey, survey_text
+from openmart_pipeline.intake.fast_reader import Lines, read_sound_lines, survey_lines
 from openmart_pipeline.intake.refusals import FileRefused
 from openmart_pipeline.intake.rows_read import BATCH_CELLS, Batch, ReadOptions
-from openmart_pipeline.intake.sound_lines import Lines, read_sound_lines, survey_lines
+from openmart_pipeline.intake.strict_reader import CarefulReader, RecordRules, Records
 
 BLOCK_CHARS = 4 * 2**20  # read at a time: enough lines to be quick, few enough to hold several times
 SAMPLE_CHARS = 2**18

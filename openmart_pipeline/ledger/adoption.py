@@ -9,8 +9,8 @@ from openmart_pipeline.ledger import moves
 from openmart_pipeline.ledger import unmatched_results as unmatched
 from openmart_pipeline.ledger.loads import LOAD_AGAIN
 from openmart_pipeline.ledger.moves import NOTHING_HEARD, Batch, MoveRefused
-from openmart_pipeline.ledger.schema import asks, batches, events, left_asks, partitions, tasks
-from openmart_pipeline.ledger.states import ADOPT, DISOWN, REVOKE, Move
+from openmart_pipeline.ledger.schema import asks, batches, events, partitions, tasks, withdrawn_asks
+from openmart_pipeline.ledger.states import ADOPT, REVOKE, REVOKE_FOREIGN, Move
 from openmart_pipeline.ledger.store import Ledger
 
 
@@ -66,12 +66,12 @@ def revoke(ledger: Ledger, batch_no: int, *, who: str, why: str) -> tuple[int, l
         return _take_back(ledger, connection, REVOKE, batch, reason=why, actor=who)
 
 
-def disown(ledger: Ledger, batch: Batch, *, reason: str) -> None:
+def revoke_foreign(ledger: Ledger, batch: Batch, *, reason: str) -> None:
     """Take an adopted id back: its answers are somebody else's. The batch is unknown again."""
     with ledger.write() as connection:
         if is_proven(connection, batch.batch_no):
             raise MoveRefused(f"Answers of batch {batch.batch_no} carry its tracking ids. Nothing was changed.")
-        _take_back(ledger, connection, DISOWN, batch, reason=reason, actor=None)
+        _take_back(ledger, connection, REVOKE_FOREIGN, batch, reason=reason, actor=None)
 
 
 def _take_back(
@@ -93,12 +93,14 @@ def _take_back(
         collected_at=None,
         settled_credits=None,
         next_poll_at=None,
-        held_by=None,
+        leased_by=None,
         evidence=reason,
         **NOTHING_HEARD,
     )
     files = _files_with(connection, batch.batch_no) if answers else []
-    connection.execute(partitions.update().where(partitions.c.partition_key.in_(files)).values(loaded_seq=LOAD_AGAIN))
+    connection.execute(
+        partitions.update().where(partitions.c.partition_key.in_(files)).values(load_watermark=LOAD_AGAIN)
+    )
     return answers, files
 
 
@@ -106,11 +108,11 @@ def _files_with(connection: sa.Connection, batch_no: int) -> list[str]:
     """Return the files that were loaded and ask, or once asked, a question of the batch."""
     mine = sa.select(tasks.c.question_id).where(tasks.c.batch_no == batch_no)
     asking = sa.select(partitions.c.partition_key).where(
-        partitions.c.loaded_seq >= 0,
+        partitions.c.load_watermark >= 0,
         sa.or_(
             sa.exists().where(asks.c.plan_id == partitions.c.current_plan_id, asks.c.question_id.in_(mine)),
             sa.exists().where(
-                left_asks.c.partition_key == partitions.c.partition_key, left_asks.c.question_id.in_(mine)
+                withdrawn_asks.c.partition_key == partitions.c.partition_key, withdrawn_asks.c.question_id.in_(mine)
             ),
         ),
     )

@@ -11,14 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.ledger.schema import batches, events, plans
-from openmart_pipeline.ledger.states import DISOWN
+from openmart_pipeline.ledger.states import REVOKE_FOREIGN
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.model.answers import AuditRow
 from openmart_pipeline.model.words import plural
 
 # What an act is called, where the ledger's own word says little to who reads it.
 KINDS = {
-    DISOWN.name: "revoke",
+    REVOKE_FOREIGN.name: "revoke",
     "hold": "freeze",
     "lift_hold": "unfreeze",
     "lives": "unfreeze",
@@ -93,7 +93,7 @@ def note(ledger: Ledger, kind: str, *, who: str, why: str | None = None, **count
 
 
 def _is_act() -> sa.ColumnElement[bool]:
-    return sa.or_(events.c.is_act, events.c.move == DISOWN.name)
+    return sa.or_(events.c.is_act, events.c.move == REVOKE_FOREIGN.name)
 
 
 def _detail(key: str) -> sa.ColumnElement[str]:

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger.ledger_errors import from_json
 from openmart_pipeline.ledger.schema import batches, events
-from openmart_pipeline.ledger.states import ADOPT, DISOWN, RELEASE, REVOKE
+from openmart_pipeline.ledger.states import ADOPT, RELEASE, REVOKE, REVOKE_FOREIGN
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.ledger.unmatched_results import ASSIGN
 
 # A person's word on a batch that may have been paid for, and the server's that an adopted id is somebody else's.
-DECISIONS = (ADOPT.name, RELEASE.name, DISOWN.name, REVOKE.name, ASSIGN)
+DECISIONS = (ADOPT.name, RELEASE.name, REVOKE_FOREIGN.name, REVOKE.name, ASSIGN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Happened:
         words = {
             ADOPT.name: f"adopted as {told.get('vendor_batch_id', 'an id not kept')}",
             RELEASE.name: "released, credits given back" if told.get("vouched_unpaid") else "released",
-            DISOWN.name: "unknown again, its id taken back",
+            REVOKE_FOREIGN.name: "unknown again, its id taken back",
             REVOKE.name: f"unknown again, {told.get('vendor_batch_id')} taken back",
             ASSIGN: f"result {told.get('vendor_task_id')} given to {told.get('tracking_id')}",
         }

@@ -15,7 +15,7 @@ from openmart_pipeline.ledger import moves
 from openmart_pipeline.ledger import unmatched_results as unmatched
 from openmart_pipeline.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.ledger.schema import asks, batches, partitions, tasks, unmatched_results
-from openmart_pipeline.ledger.states import AGE, ASKABLE, EXPIRE, OPEN, READY, SETTLE, TaskState
+from openmart_pipeline.ledger.states import ASKABLE, MARK_EXPIRED, MARK_STALLED, OPEN, READY, SETTLE, TaskState
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.ledger.unmatched_results import FOREIGN, READS, UnmatchedResult
 from openmart_pipeline.model.prices import PriceTable
@@ -77,7 +77,7 @@ def not_ready(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> None:
             .values(
                 polls=batches.c.polls + 1,
                 next_poll_at=ledger.clock() + dt.timedelta(seconds=next_poll_s),
-                held_by=None,
+                leased_by=None,
                 gone_polls=0,
                 gone_since=None,
             )
@@ -105,11 +105,11 @@ def age(ledger: Ledger, batch: Batch, *, next_poll_s: float, reason: str) -> Non
         moves.apply(
             ledger,
             connection,
-            AGE,
+            MARK_STALLED,
             batch,
             reason=reason,
             next_poll_at=ledger.clock() + dt.timedelta(seconds=next_poll_s),
-            held_by=None,
+            leased_by=None,
         )
 
 
@@ -122,7 +122,7 @@ def gone(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> bool:
         times = known.gone_polls + moves.has_id_seen(batch, known)
         if times >= GONE_POLLS and now - since >= GONE_AFTER:
             reason = f"the server answered {times} times since {since:%Y-%m-%d %H:%M} UTC that it does not know it"
-            moves.apply(ledger, connection, EXPIRE, batch, reason=reason, evidence=reason, held_by=None)
+            moves.apply(ledger, connection, MARK_EXPIRED, batch, reason=reason, evidence=reason, leased_by=None)
             return True
         connection.execute(
             batches.update()
@@ -132,7 +132,7 @@ def gone(ledger: Ledger, batch: Batch, *, next_poll_s: float) -> bool:
                 gone_polls=times,
                 gone_since=since,
                 next_poll_at=now + dt.timedelta(seconds=next_poll_s),
-                held_by=None,
+                leased_by=None,
             )
         )
         return False
@@ -248,7 +248,7 @@ def store_answers(
             batches.update()
             .where(
                 batches.c.batch_no.in_({batch_no for batch_no, _ in answers}),
-                batches.c.held_by == ledger.owner.owner_id,
+                batches.c.leased_by == ledger.owner.owner_id,
             )
             .values(next_poll_at=now + dt.timedelta(seconds=keep_hold_s))
         )
@@ -314,7 +314,7 @@ def settle(ledger: Ledger, batch: Batch, prices: PriceTable) -> bool:
                 collected_at=ledger.clock(),
                 settled_credits=credits_,
                 next_poll_at=None,
-                held_by=None,
+                leased_by=None,
             )
         except MoveRefused:
             return False  # another collector settled it first

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from openmart_pipeline.ledger.ledger_errors import member
-from openmart_pipeline.ledger.owed import Standing, standing
+from openmart_pipeline.ledger.outstanding import AskStatus, ask_status
 from openmart_pipeline.ledger.plans import (
     FAILED_AFTER_PURCHASE,
     Lifetimes,
@@ -25,7 +25,7 @@ from openmart_pipeline.ledger.store import Ledger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Questions that came to the same end without an answer, or are `stuck` on the way to one."""
+    """Questions that came to the same end without an answer, or are `stalled` on the way to one."""
 
     state: TaskState
     questions: int
@@ -39,15 +39,15 @@ def without_answer(ledger: Ledger, plan_ids: Collection[str], lifetimes: Lifetim
     """
     failures, rejections = count_of_question(*FAILED_AFTER_PURCHASE), count_of_question(TaskState.REJECTED)
     newest = newest_of_question(tasks.c.state, *ENDED_BADLY)
-    stands = standing(ledger.clock())
+    stands = ask_status(ledger.clock())
     of_asks = (
         sa.select(
             asks.c.question_id,
-            sa.case((stands == Standing.STUCK, TaskState.STUCK.value), else_=newest).label("state"),
+            sa.case((stands == AskStatus.STALLED, TaskState.STALLED.value), else_=newest).label("state"),
             failures.label("failures"),
             rejections.label("rejections"),
         )
-        .where(asks.c.plan_id.in_(plan_ids), stands.in_((Standing.STUCK, Standing.ENDED_BADLY)))
+        .where(asks.c.plan_id.in_(plan_ids), stands.in_((AskStatus.STALLED, AskStatus.ENDED_BADLY)))
         .distinct()
         .subquery()
     )

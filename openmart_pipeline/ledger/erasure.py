@@ -18,12 +18,12 @@ from openmart_pipeline.ledger.ledger_errors import from_json, in_words, unpacked
 from openmart_pipeline.ledger.schema import (
     asks,
     batches,
-    left_asks,
     meta,
     partitions,
     questions,
     tasks,
     unmatched_results,
+    withdrawn_asks,
 )
 from openmart_pipeline.ledger.store import BUSY_TIMEOUT_S, Ledger
 
@@ -134,7 +134,7 @@ def note_due(ledger: Ledger, connection: sa.Connection, partition_keys: Collecti
     finish the erasure, the next collecting run loads these files all the same.
     """
     is_due = partitions.c.partition_key.in_(partition_keys)
-    connection.execute(partitions.update().where(is_due).values(loaded_seq=-1))
+    connection.execute(partitions.update().where(is_due).values(load_watermark=-1))
     number = erasures(ledger, connection) + 1
     _put_meta(connection, ERASURES, str(number))
     due = {**_due(connection), **dict.fromkeys(partition_keys, number)}
@@ -231,7 +231,9 @@ def files_of(connection: sa.Connection, task_nos: Sequence[int | None]) -> set[s
         .where(mine)
     )
     once_asked = (
-        sa.select(left_asks.c.partition_key).join(tasks, tasks.c.question_id == left_asks.c.question_id).where(mine)
+        sa.select(withdrawn_asks.c.partition_key)
+        .join(tasks, tasks.c.question_id == withdrawn_asks.c.question_id)
+        .where(mine)
     )
     return {key for query in (bought, asked, once_asked) for key in connection.execute(query).scalars()}
 

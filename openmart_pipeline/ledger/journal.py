@@ -24,7 +24,7 @@ from openmart_pipeline.ledger.store import Ledger, LedgerRefused
 from openmart_pipeline.model.questions import Access
 
 SENDING, ACCEPTED = "sending", "accepted"
-EVENTS = (SENDING, ACCEPTED, "given_back", "rejected", "unknown")
+EVENTS = (SENDING, ACCEPTED, "not_sent", "rejected", "unknown")
 _TAIL_BYTES = 1 << 16  # read first when looking for the last line: 100 tasks are about 20 kB
 _HEAD_BYTES = 400  # the event and the token of a line stand before that
 _OUTCOME = re.compile(rb'"event":"(?!sending")[a-z_]+","token":"([^"]+)"')

@@ -21,7 +21,7 @@ from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.model.questions import Access
 
 # What the journal says of a batch without an id; of any other state it says nothing, and a rebuilt ledger `unknown`.
-_OUTCOMES = {BatchState.UNSENT: "given_back", BatchState.REJECTED: "rejected"}
+_OUTCOMES = {BatchState.NOT_SENT: "not_sent", BatchState.REJECTED: "rejected"}
 _OF_AN_ANSWER = ("event", "token", "at", "batch_no", "batch_id", "detail")
 _OF_A_BATCH = ("batch_no", "plan_id", "partition_key", "run_id", "approval_id", "key_hash")
 

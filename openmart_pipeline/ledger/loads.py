@@ -11,7 +11,7 @@ from openmart_pipeline.ledger.schema import events, meta, partitions
 from openmart_pipeline.ledger.store import Ledger
 
 LOAD = "load"  # the word of the history for a file's rows replaced in the warehouse
-LOAD_AGAIN = -2  # as `partitions.loaded_seq`: what was loaded is no longer what the ledger holds
+LOAD_AGAIN = -2  # as `partitions.load_watermark`: what was loaded is no longer what the ledger holds
 PUBLISHED = "published_seq"  # key in `meta`: the newest event that the published database is known to hold
 
 
@@ -27,7 +27,7 @@ def note_answers_loaded(ledger: Ledger, partition_key: str, plan_id: str, seq: i
         connection.execute(
             partitions.update()
             .where(partitions.c.partition_key == partition_key, partitions.c.current_plan_id == plan_id)
-            .values(loaded_seq=seq, loaded_at=ledger.clock())
+            .values(load_watermark=seq, loaded_at=ledger.clock())
         )
         ledger.record(connection, LOAD, partition_key=partition_key, seq=seq)
 

@@ -15,7 +15,7 @@ from openmart_pipeline.ledger.schema import batches, tasks
 from openmart_pipeline.ledger.states import (
     ADOPT,
     LIVE,
-    LOSE,
+    MARK_UNKNOWN,
     OPEN,
     RELEASE,
     BatchState,
@@ -49,7 +49,7 @@ class Batch:
     collected_at: dt.datetime | None
     polls: int
     next_poll_at: dt.datetime | None
-    held_by: str | None
+    leased_by: str | None
     gone_polls: int
     gone_since: dt.datetime | None
     budget_day: str
@@ -162,7 +162,8 @@ def _move_tasks(ledger: Ledger, connection: sa.Connection, batch_no: int, target
     """Bring the batch's undecided tasks to `target`; what was answered stays answered."""
     undecided = sa.and_(tasks.c.batch_no == batch_no, tasks.c.state.in_((*OPEN, TaskState.RELEASED)))
     if target in LIVE:
-        # After a release the question may be live in another batch: this one is then its twin, collected too.
+        # After a release the question may be live in another batch: this one is then a duplicate in flight,
+        # collected too.
         other = tasks.alias("other")
         taken = sa.exists().where(
             other.c.question_id == tasks.c.question_id,
@@ -170,13 +171,13 @@ def _move_tasks(ledger: Ledger, connection: sa.Connection, batch_no: int, target
             other.c.state.in_(LIVE),
         )
         again = {"ended_at": None, "ended_seq": None}
-        connection.execute(tasks.update().where(undecided, taken).values(state=TaskState.TWIN, **again))
+        connection.execute(tasks.update().where(undecided, taken).values(state=TaskState.DUPLICATE_IN_FLIGHT, **again))
         connection.execute(tasks.update().where(undecided, sa.not_(taken)).values(state=target, **again))
         return
     connection.execute(tasks.update().where(undecided).values(state=target, ended_at=ledger.clock(), ended_seq=seq))
 
 
-def lose_orphans(ledger: Ledger) -> list[int]:
+def mark_orphans_unknown(ledger: Ledger) -> list[int]:
     """Move to `unknown` every batch that a dead process was sending; return their numbers.
 
     Their POST may have arrived: nothing here or elsewhere sends them again.
@@ -191,7 +192,7 @@ def lose_orphans(ledger: Ledger) -> list[int]:
         with ledger.write() as connection:
             try:
                 reason = "the process that was sending it ended before it heard an answer"
-                apply(ledger, connection, LOSE, batch, reason=reason, evidence=reason)
+                apply(ledger, connection, MARK_UNKNOWN, batch, reason=reason, evidence=reason)
             except MoveRefused:
                 continue  # another process said so first, or the sender's own word arrived
         lost.append(batch.batch_no)

@@ -14,18 +14,18 @@ from openmart_pipeline.ledger.journal import ACCEPTED, SubmissionJournal
 from openmart_pipeline.ledger.ledger_errors import from_json
 from openmart_pipeline.ledger.moves import Batch, MoveRefused
 from openmart_pipeline.ledger.schema import batches, events
-from openmart_pipeline.ledger.states import ACCEPT, DISOWN, REVOKE, BatchState
+from openmart_pipeline.ledger.states import ACCEPT, REVOKE, REVOKE_FOREIGN, BatchState
 from openmart_pipeline.ledger.store import Ledger
 
 
-def settle_orphans(ledger: Ledger, journal: SubmissionJournal) -> list[int]:
+def reap_orphans(ledger: Ledger, journal: SubmissionJournal) -> list[int]:
     """Accept what the journal knows, then call `unknown` what else a dead process was sending; return those numbers.
 
     A process that is killed between its two records has written the id into the journal only. Without this look a
     person would be told that nobody knows the id, and a release would pay again.
     """
     accept_answered(ledger, journal)
-    return moves.lose_orphans(ledger)
+    return moves.mark_orphans_unknown(ledger)
 
 
 def accept_answered(ledger: Ledger, journal: SubmissionJournal) -> list[int]:
@@ -59,7 +59,7 @@ def is_usable(connection: sa.Connection, outcome: Mapping[str, Any]) -> bool:
     if connection.execute(sa.select(batches.c.batch_no).where(named)).first() is not None:
         return False
     taken_back = sa.select(events.c.detail).where(
-        events.c.batch_no == batch_no, events.c.move.in_((DISOWN.name, REVOKE.name))
+        events.c.batch_no == batch_no, events.c.move.in_((REVOKE_FOREIGN.name, REVOKE.name))
     )
     return vendor_batch_id not in {
         from_json(detail or "{}").get("vendor_batch_id") for detail in connection.execute(taken_back).scalars()

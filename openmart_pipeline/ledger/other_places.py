@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.ledger.owed import is_owed
+from openmart_pipeline.ledger.outstanding import is_outstanding
 from openmart_pipeline.ledger.schema import asks, partitions, plans, questions, tasks
 from openmart_pipeline.ledger.states import ANSWERED, OPEN, FileState
 from openmart_pipeline.ledger.store import Ledger
@@ -60,7 +60,7 @@ def other_places(ledger: Ledger, plan_id: str) -> OtherPlaces:
 def _of_one_title(rows: sa.CursorResult[Any]) -> Iterator[Any]:
     """Yield the pairs to buy in which both questions have the same title; SQL does not fold as fingerprints do."""
     for row in rows:
-        if row.is_owed and (row.title == row.other_title or folded(row.title) == folded(row.other_title)):
+        if row.is_outstanding and (row.title == row.other_title or folded(row.title) == folded(row.other_title)):
             yield row
 
 
@@ -96,7 +96,9 @@ def _asked_elsewhere(ledger: Ledger, plan_id: str) -> sa.Select[Any]:
             asks.c.info_access,
             other.c.title.label("other_title"),
             *(other.c[part].label(f"other_{part}") for part in ("city", "state", "country")),
-            is_owed(ledger.clock()).label("is_owed"),  # of the few that are found, not of all that are asked
+            is_outstanding(ledger.clock()).label(
+                "is_outstanding"
+            ),  # of the few that are found, not of all that are asked
         )
         .select_from(
             asks.join(questions, questions.c.question_id == asks.c.question_id).join(

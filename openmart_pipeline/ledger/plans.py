@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from openmart_pipeline.ledger import left
+from openmart_pipeline.ledger import withdrawn
 from openmart_pipeline.ledger.schema import asks, batches, partitions, plans, tasks
 from openmart_pipeline.ledger.states import ANSWERED, ENDED_BADLY, FileState, TaskState
 from openmart_pipeline.ledger.store import Ledger
-from openmart_pipeline.model.questions import BATCH_LIMIT, CANON_VERSION, Ask, AskRow
+from openmart_pipeline.model.questions import BATCH_LIMIT, FINGERPRINT_VERSION, Ask, AskRow
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Partition:
     source_path: str | None
     file_sha256: str | None
     current_plan_id: str | None
-    loaded_seq: int
+    load_watermark: int
     loaded_at: dt.datetime | None
     state: str
     reading: str | None
@@ -187,7 +187,7 @@ def write_plan(
         # As the driver takes them: naming a million parameters takes longer than writing them.
         with ledger.write() as connection:
             connection.exec_driver_sql(
-                _INSERT_QUESTION, [(*ask[:_QUESTION_COLUMNS], CANON_VERSION) for _, ask in chunk]
+                _INSERT_QUESTION, [(*ask[:_QUESTION_COLUMNS], FINGERPRINT_VERSION) for _, ask in chunk]
             )
             connection.exec_driver_sql(
                 _INSERT_ASK,
@@ -209,7 +209,7 @@ def _new_plan_id(connection: sa.Connection) -> str:
 
 _QUESTION_COLUMNS = AskRow._fields.index("max_k")  # the ask's own come after
 _INSERT_QUESTION = """
-    INSERT INTO questions (fingerprint, domain, title, city, state, country, version, canon_version)
+    INSERT INTO questions (fingerprint, domain, title, city, state, country, version, fingerprint_version)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING
 """
 _INSERT_ASK = """
@@ -229,8 +229,8 @@ def set_quote(ledger: Ledger, plan_id: str, *, quote: str, credits_: float | Non
 def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) -> bool:
     """Let the plan be the one that is bought, of a file read like that; its predecessors' asks are removed.
 
-    What the last plan bought and this one does not ask is kept in `left_asks`: its contacts stay. A buyer in the middle
-    of the old plan stops at its next claim. The file is due for loading again.
+    What the last plan bought and this one does not ask is kept in `withdrawn_asks`: its contacts stay. A purchase of
+    the old plan stops at its next claim. The file is due for loading again.
 
     Returns False, and changes nothing, where a plan that was begun later is current already: it has removed the asks
     that were written here until then, so that this one would be bought in part and look whole.
@@ -250,11 +250,11 @@ def make_current(ledger: Ledger, plan_id: str, *, reading: str | None = None) ->
         if theirs is not None and theirs > mine:
             connection.execute(asks.delete().where(asks.c.plan_id == plan_id))
             return False
-        left.leave(ledger, connection, last, plan_id)
+        withdrawn.leave(ledger, connection, last, plan_id)
         connection.execute(
             partitions.update()
             .where(partitions.c.partition_key == plan["partition_key"])
-            .values(current_plan_id=plan_id, file_sha256=plan["file_sha256"], reading=reading, loaded_seq=-1)
+            .values(current_plan_id=plan_id, file_sha256=plan["file_sha256"], reading=reading, load_watermark=-1)
         )
         ledger.record(connection, "plan", partition_key=plan["partition_key"], plan_id=plan_id)
         older = sa.select(plans.c.plan_id).where(

@@ -16,11 +16,11 @@ from openmart_pipeline.ledger.ledger_errors import unpacked
 from openmart_pipeline.ledger.schema import (
     asks,
     batches,
-    left_asks,
     partitions,
     questions,
     tasks,
     unmatched_results,
+    withdrawn_asks,
 )
 from openmart_pipeline.ledger.states import FileState
 from openmart_pipeline.ledger.store import Ledger
@@ -182,7 +182,9 @@ def _is_asked_by(files: sa.ColumnElement[bool], once_by: str | None = None) -> s
     )
     if once_by is None:
         return now
-    once = sa.exists().where(left_asks.c.question_id == tasks.c.question_id, left_asks.c.partition_key == once_by)
+    once = sa.exists().where(
+        withdrawn_asks.c.question_id == tasks.c.question_id, withdrawn_asks.c.partition_key == once_by
+    )
     return sa.or_(now, once)
 
 

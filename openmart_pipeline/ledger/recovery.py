@@ -22,13 +22,13 @@ from openmart_pipeline.ledger.moves import Batch
 from openmart_pipeline.ledger.schema import batches, meta, partitions, questions, tasks
 from openmart_pipeline.ledger.states import LIVE, BatchState, TaskState
 from openmart_pipeline.ledger.store import Ledger, LedgerRefused, new_key
-from openmart_pipeline.model.questions import CANON_VERSION, Access, Question
+from openmart_pipeline.model.questions import FINGERPRINT_VERSION, Access, Question
 
 HOLD = "hold"  # key in `meta`: while it is there, nothing is bought
 # What the journal's word for an outcome makes of a batch and its tasks; no word at all is `unknown`.
 _OUTCOMES = {
     ACCEPTED: (BatchState.SUBMITTED, TaskState.IN_FLIGHT),
-    "given_back": (BatchState.UNSENT, TaskState.UNSENT),
+    "not_sent": (BatchState.NOT_SENT, TaskState.NOT_SENT),
     "rejected": (BatchState.REJECTED, TaskState.REJECTED),
     "unknown": (BatchState.UNKNOWN, TaskState.UNKNOWN),
 }
@@ -158,7 +158,7 @@ def _replay(
             next_poll_at=ledger.clock() if is_submitted else None,
             budget_day=sent_at.astimezone(dt.UTC).date().isoformat(),
             reserved_credits=line["reserved_credits"],
-            settled_credits=0.0 if batch_state in (BatchState.UNSENT, BatchState.REJECTED) else None,
+            settled_credits=0.0 if batch_state in (BatchState.NOT_SENT, BatchState.REJECTED) else None,
             evidence=f"brought back from the submission journal: {outcome.get('detail') or 'no outcome there'}",
             run_id=line["run_id"],
             approval_id=line.get("approval_id", line["run_id"]),
@@ -169,7 +169,7 @@ def _replay(
         question_id = _question_id(connection, sent)
         state = task_state
         if state in LIVE and _is_live(connection, question_id):
-            state = TaskState.TWIN
+            state = TaskState.DUPLICATE_IN_FLIGHT
         connection.execute(
             tasks.insert().values(
                 batch_no=batch_no,
@@ -212,7 +212,7 @@ def _question_id(connection: sa.Connection, sent: dict[str, Any]) -> int:
                 state=question.state,
                 country=question.country,
                 version=question.version,
-                canon_version=CANON_VERSION,
+                fingerprint_version=FINGERPRINT_VERSION,
             )
         )
     return int(connection.execute(query).scalar_one())
@@ -275,7 +275,7 @@ def verify(ledger: Ledger, journal: SubmissionJournal) -> Iterator[str]:
         ),
         "collected batches with open tasks": (
             "SELECT count(*) FROM batches JOIN tasks USING (batch_no) WHERE batches.state = 'collected' AND "
-            "tasks.state IN ('in_flight', 'unknown', 'stuck', 'twin')"
+            "tasks.state IN ('in_flight', 'unknown', 'stalled', 'duplicate_in_flight')"
         ),
     }
     for name, query in contradictions.items():
@@ -302,7 +302,7 @@ def hold(ledger: Ledger, reason: str | None, *, who: str) -> None:
         ledger.record(connection, "hold" if reason is not None else "lift_hold", reason=reason, actor=who)
 
 
-def refuse_on_hold(ledger: Ledger) -> None:
+def refuse_when_frozen(ledger: Ledger) -> None:
     """Let a hold stop whoever wants to buy.
 
     Raises:

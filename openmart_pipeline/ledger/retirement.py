@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger import erasure
 from openmart_pipeline.ledger.moves import MoveRefused
-from openmart_pipeline.ledger.schema import asks, batches, left_asks, partitions, plans
+from openmart_pipeline.ledger.schema import asks, batches, partitions, plans, withdrawn_asks
 from openmart_pipeline.ledger.states import BatchState, FileState
 from openmart_pipeline.ledger.store import Ledger
 
 # Batches of which something is still to be heard, by the server's answer or a person's word.
-NOT_ENDED = (BatchState.SENDING, BatchState.SUBMITTED, BatchState.READY, BatchState.STUCK, BatchState.UNKNOWN)
+NOT_ENDED = (BatchState.SENDING, BatchState.SUBMITTED, BatchState.READY, BatchState.STALLED, BatchState.UNKNOWN)
 
 
 def retire(
@@ -33,9 +33,9 @@ def retire(
         if remove_data:
             mine = sa.select(plans.c.plan_id).where(plans.c.partition_key == partition_key)
             connection.execute(asks.delete().where(asks.c.plan_id.in_(mine)))
-            connection.execute(left_asks.delete().where(left_asks.c.partition_key == partition_key))
+            connection.execute(withdrawn_asks.delete().where(withdrawn_asks.c.partition_key == partition_key))
             erasure.note_due(ledger, connection, ())  # whoever is loading the file must not write what was read before
-            values |= {"current_plan_id": None, "file_sha256": None, "loaded_seq": -1, "loaded_at": None}
+            values |= {"current_plan_id": None, "file_sha256": None, "load_watermark": -1, "loaded_at": None}
         connection.execute(partitions.update().where(partitions.c.partition_key == partition_key).values(**values))
         ledger.record(
             connection,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger.ledger_errors import from_json
 from openmart_pipeline.ledger.moves import Batch
-from openmart_pipeline.ledger.owed import is_owed
+from openmart_pipeline.ledger.outstanding import is_outstanding
 from openmart_pipeline.ledger.schema import asks, batches, events, partitions, plans, tasks
 from openmart_pipeline.ledger.states import ANSWERED, BatchState, FileState, TaskState
 from openmart_pipeline.ledger.store import Ledger
@@ -23,7 +23,7 @@ def batches_unmended(ledger: Ledger, *states: BatchState) -> list[Batch]:
     sent_again = sa.exists().where(
         later.c.question_id == tasks.c.question_id,
         later.c.task_no > tasks.c.task_no,
-        later.c.state.not_in((TaskState.UNSENT, TaskState.RELEASED)),
+        later.c.state.not_in((TaskState.NOT_SENT, TaskState.RELEASED)),
     )
     unmended = sa.exists().where(tasks.c.batch_no == batches.c.batch_no, tasks.c.raw.is_(None), sa.not_(sent_again))
     query = sa.select(batches).where(batches.c.state.in_(states), unmended).order_by(batches.c.batch_no)
@@ -59,7 +59,7 @@ def approved_and_owing(ledger: Ledger) -> list[Waiting]:
             partitions.c.state != FileState.RETIRED,
             plans.c.approved_credits > 0,
             sa.not_(sending),
-            is_owed(ledger.clock()),
+            is_outstanding(ledger.clock()),
         )
         .group_by(partitions.c.partition_key)
         .order_by(partitions.c.partition_key)
@@ -162,7 +162,7 @@ def answers_loaded(ledger: Ledger) -> dict[str, int]:
         sa.select(partitions.c.partition_key, sa.func.count().label("answers"))
         .join(asks, asks.c.plan_id == partitions.c.current_plan_id)
         .join(tasks, tasks.c.question_id == asks.c.question_id)
-        .where(tasks.c.state.in_(ANSWERED), tasks.c.ended_seq <= partitions.c.loaded_seq)
+        .where(tasks.c.state.in_(ANSWERED), tasks.c.ended_seq <= partitions.c.load_watermark)
         .group_by(partitions.c.partition_key)
     )
     with ledger.read() as connection:

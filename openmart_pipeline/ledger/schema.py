@@ -77,7 +77,7 @@ partitions = sa.Table(
     sa.Column("source_path", sa.Text),  # where `run` found a file that lay outside the input folder
     sa.Column("file_sha256", sa.Text),
     sa.Column("current_plan_id", sa.Text),
-    sa.Column("loaded_seq", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("load_watermark", sa.Integer, nullable=False, server_default="-1"),
     sa.Column("loaded_at", UtcDateTime),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),
     sa.Column("reading", sa.Text),  # how its owner said it is to be read, as JSON; NULL: as it seems
@@ -111,7 +111,7 @@ questions = sa.Table(
     sa.Column("state", sa.Text),
     sa.Column("country", sa.Text),
     sa.Column("version", sa.Integer),
-    sa.Column("canon_version", sa.Integer, nullable=False),
+    sa.Column("fingerprint_version", sa.Integer, nullable=False),
     sa.Index("questions_of_domain", "domain"),
 )
 
@@ -133,8 +133,8 @@ asks = sa.Table(
 )
 
 # What a file once asked, and bought, and asks no more: its row left the file, or its owner asks something else now.
-left_asks = sa.Table(
-    "left_asks",
+withdrawn_asks = sa.Table(
+    "withdrawn_asks",
     metadata,
     sa.Column("partition_key", sa.Text, primary_key=True),
     sa.Column("question_id", sa.Integer, primary_key=True),
@@ -143,7 +143,7 @@ left_asks = sa.Table(
     sa.Column("max_k", sa.Integer, nullable=False),
     sa.Column("info_access", sa.Integer, nullable=False),
     sa.Column("company_name", sa.Text),
-    sa.Column("left_at", UtcDateTime, nullable=False),
+    sa.Column("withdrawn_at", UtcDateTime, nullable=False),
     sa.Index("left_asks_of_question", "question_id"),
 )
 
@@ -166,7 +166,7 @@ batches = sa.Table(
     sa.Column("collected_at", UtcDateTime),
     sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_poll_at", UtcDateTime),
-    sa.Column("held_by", sa.Text),  # the owner that asks about it now; free again when that one is gone
+    sa.Column("leased_by", sa.Text),  # the owner that asks about it now; free again when that one is gone
     sa.Column("gone_polls", sa.Integer, nullable=False, server_default="0"),
     sa.Column("gone_since", UtcDateTime),
     sa.Column("budget_day", sa.Text, nullable=False),

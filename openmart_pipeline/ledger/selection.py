@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from openmart_pipeline.ledger.owed import has_twin, is_owed, live_state
+from openmart_pipeline.ledger.outstanding import has_duplicate_in_flight, is_outstanding, live_state
 from openmart_pipeline.ledger.plans import Lifetimes, newest_of_question, stale_at
+from openmart_pipeline.ledger.queries import newest_event
 from openmart_pipeline.ledger.schema import asks, batches, partitions, plans, tasks
-from openmart_pipeline.ledger.standing import newest_event
 from openmart_pipeline.ledger.states import ANSWERED, ENDED_BADLY, FileState
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.model.approval import Scope
@@ -36,7 +36,7 @@ class Selection:
         if self.scope is Scope.STALE:
             return self._is_due()
         is_new = asks.c.reask_after_seq.is_(None) if self.scope is Scope.NEW else sa.true()
-        return sa.and_(is_owed(self.as_of), is_new)
+        return sa.and_(is_outstanding(self.as_of), is_new)
 
     def _is_due(self) -> sa.ColumnElement[bool]:
         """SQL: the ask's newest end is a stale answer, as wide as the ask, that somebody approved for this file.
@@ -63,7 +63,12 @@ class Selection:
             .correlate(asks)
             .exists()
         )
-        return sa.and_(stale_at(self.lifetimes) < self.as_of, has_answer, live_state().is_(None), sa.not_(has_twin()))
+        return sa.and_(
+            stale_at(self.lifetimes) < self.as_of,
+            has_answer,
+            live_state().is_(None),
+            sa.not_(has_duplicate_in_flight()),
+        )
 
 
 def select_now(ledger: Ledger, scope: Scope = Scope.OWED, lifetimes: Lifetimes | None = None) -> Selection:
@@ -73,7 +78,7 @@ def select_now(ledger: Ledger, scope: Scope = Scope.OWED, lifetimes: Lifetimes |
     )
 
 
-def first_owed(ledger: Ledger, plan_id: str, selection: Selection | None = None) -> int | None:
+def first_outstanding(ledger: Ledger, plan_id: str, selection: Selection | None = None) -> int | None:
     """Return the position of the first ask that may be bought, None when there is none."""
     may_buy = (selection or select_now(ledger)).holds()
     query = sa.select(asks.c.position).where(asks.c.plan_id == plan_id, may_buy).order_by(asks.c.position).limit(1)

@@ -16,9 +16,9 @@ from openmart_pipeline.ledger.schema import asks, batches, partitions, plans, qu
 from openmart_pipeline.ledger.selection import Selection
 from openmart_pipeline.ledger.states import (
     ACCEPT,
-    LOSE,
-    REFUSE,
-    UNSENT,
+    MARK_NOT_SENT,
+    MARK_REJECTED,
+    MARK_UNKNOWN,
     BatchState,
     FileState,
     TaskState,
@@ -153,7 +153,7 @@ def claim(
     with ledger.write() as connection:
         ledger.take_name(connection)
         partition = _partition_of(connection, plan_id)
-        rows = connection.execute(_owed(plan_id, selection, after_position)).mappings().all()
+        rows = connection.execute(_outstanding(plan_id, selection, after_position)).mappings().all()
         if not rows:
             return None
         rows = [row for row in rows[: rows[0]["batch_limit"]] if row["batch_limit"] == rows[0]["batch_limit"]]
@@ -233,7 +233,7 @@ def _partition_of(connection: sa.Connection, plan_id: str) -> sa.RowMapping:
     return partition
 
 
-def _owed(plan_id: str, selection: Selection, after_position: int) -> sa.Select[tuple[object, ...]]:
+def _outstanding(plan_id: str, selection: Selection, after_position: int) -> sa.Select[tuple[object, ...]]:
     return (
         sa.select(
             asks.c.question_id,
@@ -294,22 +294,22 @@ def _fitting(
     return fitting, reserved
 
 
-def give_back(ledger: Ledger, batch: Batch, *, reason: str) -> None:
+def mark_not_sent(ledger: Ledger, batch: Batch, reason: str) -> None:
     """Record that the batch was surely not created: its questions are owed again, its credits free."""
     with ledger.write() as connection:
-        moves.apply(ledger, connection, UNSENT, batch, reason=reason, evidence=reason)
+        moves.apply(ledger, connection, MARK_NOT_SENT, batch, reason=reason, evidence=reason)
 
 
-def refuse(ledger: Ledger, batch: Batch, *, reason: str) -> None:
+def mark_rejected(ledger: Ledger, batch: Batch, reason: str) -> None:
     """Record that the server called the request wrong: nothing was bought, and a person should look."""
     with ledger.write() as connection:
-        moves.apply(ledger, connection, REFUSE, batch, reason=reason, evidence=reason)
+        moves.apply(ledger, connection, MARK_REJECTED, batch, reason=reason, evidence=reason)
 
 
-def lose(ledger: Ledger, batch: Batch, *, evidence: str) -> None:
+def mark_unknown(ledger: Ledger, batch: Batch, reason: str) -> None:
     """Record that the batch may have been created: nothing sends it again but a person's word."""
     with ledger.write() as connection:
-        moves.apply(ledger, connection, LOSE, batch, reason="no readable answer", evidence=evidence)
+        moves.apply(ledger, connection, MARK_UNKNOWN, batch, reason="no readable answer", evidence=reason)
 
 
 def accept(

@@ -19,12 +19,12 @@ class BatchState(StrEnum):
     """Where one POST of up to 100 tasks stands."""
 
     SENDING = "sending"  # intent committed; the POST may be under way
-    UNSENT = "unsent"  # surely not sent, or refused before anything was created
+    NOT_SENT = "not_sent"  # surely not sent, or refused before anything was created
     REJECTED = "rejected"  # the server says the request itself is wrong
     UNKNOWN = "unknown"  # may have been created and paid for; never sent again by itself
     SUBMITTED = "submitted"  # the server gave a batch id
     READY = "ready"  # the server says every task has ended
-    STUCK = "stuck"  # older than the age limit; still asked about daily
+    STALLED = "stalled"  # older than the age limit; still asked about daily
     EXPIRED = "expired"  # the server no longer knows it
     RELEASED = "released"  # a person says: treat as not bought
     COLLECTED = "collected"  # every task has ended and is settled
@@ -35,8 +35,10 @@ class TaskState(StrEnum):
 
     IN_FLIGHT = "in_flight"
     UNKNOWN = "unknown"
-    STUCK = "stuck"
-    TWIN = "twin"  # in flight in a batch adopted after its question was already being bought again
+    STALLED = "stalled"
+    DUPLICATE_IN_FLIGHT = (
+        "duplicate_in_flight"  # in flight in a batch adopted after its question was already being bought again
+    )
     FOUND = "found"
     EMPTY = "empty"
     ERRORED = "errored"
@@ -44,14 +46,14 @@ class TaskState(StrEnum):
     UNMATCHED = "unmatched"  # every id of its batch was read and none named it
     EXPIRED = "expired"
     REJECTED = "rejected"
-    UNSENT = "unsent"
+    NOT_SENT = "not_sent"
     RELEASED = "released"
 
 
 # At most one task of a question is in one of these: the ledger's unique index says so.
-LIVE = (TaskState.IN_FLIGHT, TaskState.UNKNOWN, TaskState.STUCK)
+LIVE = (TaskState.IN_FLIGHT, TaskState.UNKNOWN, TaskState.STALLED)
 # What is still expected from the server.
-OPEN = (*LIVE, TaskState.TWIN)
+OPEN = (*LIVE, TaskState.DUPLICATE_IN_FLIGHT)
 ANSWERED = (TaskState.FOUND, TaskState.EMPTY)
 # Ended without an answer; owed again only by a plan that says `reask`.
 ENDED_BADLY = (
@@ -62,7 +64,7 @@ ENDED_BADLY = (
     TaskState.REJECTED,
 )
 # Batches that the server can still be asked about.
-ASKABLE = (BatchState.SUBMITTED, BatchState.READY, BatchState.STUCK)
+ASKABLE = (BatchState.SUBMITTED, BatchState.READY, BatchState.STALLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,15 @@ class Move:
 
 _UNDECIDED = (BatchState.SENDING, BatchState.UNKNOWN, BatchState.RELEASED)
 
-UNSENT = Move("unsent", (BatchState.SENDING,), BatchState.UNSENT, TaskState.UNSENT, gives_back=True)
-REFUSE = Move("refuse", (BatchState.SENDING,), BatchState.REJECTED, TaskState.REJECTED, gives_back=True)
-LOSE = Move("lose", (BatchState.SENDING,), BatchState.UNKNOWN, TaskState.UNKNOWN)
+MARK_NOT_SENT = Move("not_sent", (BatchState.SENDING,), BatchState.NOT_SENT, TaskState.NOT_SENT, gives_back=True)
+MARK_REJECTED = Move("rejected", (BatchState.SENDING,), BatchState.REJECTED, TaskState.REJECTED, gives_back=True)
+MARK_UNKNOWN = Move("unknown", (BatchState.SENDING,), BatchState.UNKNOWN, TaskState.UNKNOWN)
 ACCEPT = Move("accept", _UNDECIDED, BatchState.SUBMITTED, TaskState.IN_FLIGHT)
 ADOPT = Move("adopt", _UNDECIDED[1:], BatchState.SUBMITTED, TaskState.IN_FLIGHT)
-DISOWN = Move("disown", (BatchState.SUBMITTED, BatchState.READY), BatchState.UNKNOWN, TaskState.UNKNOWN)
+REVOKE_FOREIGN = Move("revoke_foreign", (BatchState.SUBMITTED, BatchState.READY), BatchState.UNKNOWN, TaskState.UNKNOWN)
 REVOKE = Move("revoke", (*ASKABLE, BatchState.EXPIRED, BatchState.COLLECTED), BatchState.UNKNOWN, TaskState.UNKNOWN)
-RELEASE = Move("release", (BatchState.UNKNOWN, BatchState.STUCK), BatchState.RELEASED, TaskState.RELEASED)
-READY = Move("ready", (BatchState.SUBMITTED, BatchState.STUCK), BatchState.READY, None)
-AGE = Move("age", (BatchState.SUBMITTED, BatchState.READY), BatchState.STUCK, TaskState.STUCK)
-EXPIRE = Move("gone", ASKABLE, BatchState.EXPIRED, TaskState.EXPIRED)
+RELEASE = Move("release", (BatchState.UNKNOWN, BatchState.STALLED), BatchState.RELEASED, TaskState.RELEASED)
+READY = Move("ready", (BatchState.SUBMITTED, BatchState.STALLED), BatchState.READY, None)
+MARK_STALLED = Move("stalled", (BatchState.SUBMITTED, BatchState.READY), BatchState.STALLED, TaskState.STALLED)
+MARK_EXPIRED = Move("expired", ASKABLE, BatchState.EXPIRED, TaskState.EXPIRED)
 SETTLE = Move("settle", ASKABLE, BatchState.COLLECTED, None)

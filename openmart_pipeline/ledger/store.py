@@ -27,7 +27,7 @@ from openmart_pipeline.ledger.ledger_errors import (
 )
 from openmart_pipeline.ledger.owners import Owner
 from openmart_pipeline.ledger.unopened import refuse_foreign_bytes
-from openmart_pipeline.model.questions import CANON_VERSION
+from openmart_pipeline.model.questions import FINGERPRINT_VERSION
 
 __all__ = ["Clock", "Ledger", "LedgerDamaged", "LedgerRefused", "LedgerUnwritable", "NoLedger", "new_key", "utc_now"]
 
@@ -225,7 +225,7 @@ class Ledger:
                 rows = {
                     "ledger_uuid": uuid.uuid4().hex,
                     "schema_version": str(schema.SCHEMA_VERSION),
-                    "canon_version": str(CANON_VERSION),
+                    "fingerprint_version": str(FINGERPRINT_VERSION),
                     "api_identity": api_identity,
                 }
                 connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
@@ -249,19 +249,20 @@ class Ledger:
                 "of its own, or leave it unset."
             )
         try:
-            version, canon = int(known["schema_version"]), int(known.get("canon_version", 1))
+            version, canon = int(known["schema_version"]), int(known.get("fingerprint_version", 1))
         except ValueError:
             raise LedgerDamaged("its version is no number", self.path) from None
-        if version > schema.SCHEMA_VERSION or canon > CANON_VERSION:
+        if version > schema.SCHEMA_VERSION or canon > FINGERPRINT_VERSION:
             raise LedgerRefused(
                 f"{self.path} was written by a newer version of this program (schema {version}.{canon}, this program "
-                f"knows {schema.SCHEMA_VERSION}.{CANON_VERSION}). Nothing was changed or bought. Upgrade this program."
+                f"knows {schema.SCHEMA_VERSION}.{FINGERPRINT_VERSION}). Nothing was changed or bought. "
+                "Upgrade this program."
             )
-        if (version, canon) != (schema.SCHEMA_VERSION, CANON_VERSION):
+        if (version, canon) != (schema.SCHEMA_VERSION, FINGERPRINT_VERSION):
             raise LedgerRefused(
                 f"{self.path} was written by a version of this program that was never released (schema {version}."
-                f"{canon}, this program knows {schema.SCHEMA_VERSION}.{CANON_VERSION}). Nothing was changed or bought. "
-                "Collect what it bought with that version, or set OPENMART_DATA_DIR to another folder."
+                f"{canon}, this program knows {schema.SCHEMA_VERSION}.{FINGERPRINT_VERSION}). Nothing was changed or "
+                "bought. Collect what it bought with that version, or set OPENMART_DATA_DIR to another folder."
             )
         if known["api_identity"] != api_identity:
             raise LedgerRefused(

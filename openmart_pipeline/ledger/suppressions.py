@@ -17,11 +17,11 @@ from openmart_pipeline.contacts.suppression import NOBODY, Suppression
 from openmart_pipeline.ledger.collecting import Keepable, Kept
 from openmart_pipeline.ledger.schema import (
     asks,
-    left_asks,
     partitions,
     questions,
     suppressions,
     tasks,
+    withdrawn_asks,
 )
 from openmart_pipeline.ledger.store import Ledger, LedgerRefused
 
@@ -84,8 +84,8 @@ class SuppressionList:
                     )
                 )
                 connection.execute(asks.delete().where(asks.c.question_id.in_(of_domain)))
-                connection.execute(left_asks.delete().where(left_asks.c.question_id.in_(of_domain)))
-                connection.execute(partitions.update().values(loaded_seq=-1))
+                connection.execute(withdrawn_asks.delete().where(withdrawn_asks.c.question_id.in_(of_domain)))
+                connection.execute(partitions.update().values(load_watermark=-1))
             if listed.has(identifier):
                 continue
             connection.execute(

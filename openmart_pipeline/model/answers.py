@@ -42,7 +42,7 @@ class LeftRow(NamedTuple):
 
     source_row: int | None  # in the version `file_sha256`
     file_sha256: str
-    left_at: dt.datetime
+    withdrawn_at: dt.datetime
     fingerprint: str
     domain: str
     title: str

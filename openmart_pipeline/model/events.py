@@ -18,5 +18,5 @@ class OnEvent(Protocol):
         """Hear of one step: the batch's number, how many of its tasks, and what there is to say."""
 
 
-def nobody_listens(step: str, batch_no: int, tasks: int, detail: str, /) -> None:
+def ignore_events(step: str, batch_no: int, tasks: int, detail: str, /) -> None:
     """Hear nothing."""

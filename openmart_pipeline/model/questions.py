@@ -14,7 +14,7 @@ from openmart_pipeline.api.models import InfoAccess
 
 # Raised when `folded`, the fields of `Question.fingerprint` or the forms that `domains` writes change: a ledger with
 # fingerprints of another version is refused, since what it owns would not be recognised and would be bought again.
-CANON_VERSION = 1
+FINGERPRINT_VERSION = 1
 
 MAX_K_LIMIT = 8  # (API section 1)
 BATCH_LIMIT = 100  # tasks in one POST (API section 1)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from openmart_pipeline.collection.collector import CollectReport
 from openmart_pipeline.model.approval import Approval
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.purchase.brakes import Brakes
+from openmart_pipeline.purchase.backoff import Backoff
+from openmart_pipeline.purchase.circuit_breaker import CircuitBreaker
 from openmart_pipeline.purchase.outcomes import SubmitReport
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline.purchase.workers import Worker
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 
 # What says nothing about the next file: it has a plan of its own, and its next task may be a cheaper one.
 GO_ON = (Stop.DONE, Stop.STALE, Stop.BUDGET)
@@ -32,13 +33,13 @@ class RunReport:
 
 
 def buy_and_collect(
-    work: Workplace,
-    buyer: Buyer,
+    work: Services,
+    session: ApiSession,
     approvals: Mapping[str, Approval],
     report: RunReport,
     *,
     patience_s: float,
-    on_event: OnEvent = nobody_listens,
+    on_event: OnEvent = ignore_events,
 ) -> None:
     """Buy each file's approved plan, reading answers meanwhile; return when all of them ended.
 
@@ -56,9 +57,12 @@ def buy_and_collect(
     """
     stop = threading.Event()
     bought = threading.Event()
-    brakes = Brakes()  # one for all files: of many with a batch each, none would ever see five go wrong
+    backoff, breaker = (
+        Backoff(),
+        CircuitBreaker(),
+    )  # one for all files: of many with a batch each, none would ever see five go wrong
     failures: list[BaseException] = []
-    collector = steps.collector(work, buyer, list(approvals), on_event)
+    collector = steps.collector(work, session, list(approvals), on_event)
 
     def collect() -> None:
         try:
@@ -74,7 +78,7 @@ def buy_and_collect(
             if approval.credit_limit <= 0:
                 continue
             report.bought[key] = steps.buy(
-                work, buyer, key, approval, run_id=report.run_id, brakes=brakes, on_event=on_event
+                work, session, key, approval, run_id=report.run_id, backoff=backoff, breaker=breaker, on_event=on_event
             )
             if report.bought[key].stop not in GO_ON:
                 break

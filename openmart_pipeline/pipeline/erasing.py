@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from openmart_pipeline.intake.refusals import FileRefused
 from openmart_pipeline.ledger import erasure
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Finished:
     not_loaded: list[str]
 
 
-def finish(work: Workplace, *, run_id: str, on_step: Callable[[str], None] = lambda _step: None) -> Finished:
+def finish(work: Services, *, run_id: str, on_step: Callable[[str], None] = lambda _step: None) -> Finished:
     """Take what the ledger no longer holds, or may no longer show, out of both databases and out of every old page.
 
     May be repeated at any time; after a kill it must be. Each step is done whole before the next begins.
@@ -48,7 +48,7 @@ def finish(work: Workplace, *, run_id: str, on_step: Callable[[str], None] = lam
     return Finished(loaded=loaded, not_loaded=not_loaded)
 
 
-def _load_again(work: Workplace, due: dict[str, int], run_id: str) -> tuple[list[str], list[str]]:
+def _load_again(work: Services, due: dict[str, int], run_id: str) -> tuple[list[str], list[str]]:
     loaded, not_loaded = [], []
     for key in due:
         try:

@@ -17,7 +17,7 @@ from openmart_pipeline.ledger.erasure import HeldAnswer
 from openmart_pipeline.pipeline import erasing
 from openmart_pipeline.privacy import company_files, holdings
 from openmart_pipeline.privacy.holdings import Holdings, RowNaming
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 _DENIABLE = {Kind.EMAIL: DenyKind.EMAIL, Kind.PHONE: DenyKind.PHONE}  # (API section 6)
 
@@ -44,7 +44,7 @@ class Forgotten:
 
 
 def suppress(
-    work: Workplace, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
+    work: Services, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
 ) -> int:
     """Put these on the list, told to the vendor first; return how many were new. They leave both databases at once.
 
@@ -56,7 +56,7 @@ def suppress(
 
     """
     _refuse_person_in(why, identifiers)
-    told = tell_vendor(client, identifiers)
+    told = push_deny_rules(client, identifiers)
     kinds = _by_kind(identifiers)
     holding = holdings.files_holding(work, identifiers)
     with work.ledger.write() as connection:
@@ -68,7 +68,7 @@ def suppress(
 
 
 def unsuppress(
-    work: Workplace, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
+    work: Services, client: OpenmartClient | None, identifiers: Collection[Identifier], *, who: str, why: str
 ) -> int:
     """Take these off the list and the vendor's deny rules; return how many were on it. What was erased stays so.
 
@@ -77,7 +77,7 @@ def unsuppress(
 
     """
     _refuse_person_in(why, identifiers)
-    told = tell_vendor(client, identifiers, take_back=True)
+    told = push_deny_rules(client, identifiers, take_back=True)
     kinds = _by_kind(identifiers)
     with work.ledger.write() as connection:
         gone = work.suppressions.remove(connection, identifiers)
@@ -86,7 +86,7 @@ def unsuppress(
 
 
 def forget(
-    work: Workplace,
+    work: Services,
     client: OpenmartClient | None,
     identifiers: Collection[Identifier],
     *,
@@ -125,7 +125,7 @@ def forget(
     on_found(held)
     _refuse_person_in(why, held.identifiers, held.followed.names)
     held.refuse_several()
-    told = tell_vendor(client, held.identifiers)
+    told = push_deny_rules(client, held.identifiers)
     on_step("vendor told")
     with work.ledger.write() as connection:
         new = work.suppressions.add(connection, held.identifiers)
@@ -167,7 +167,7 @@ def forget(
     )
 
 
-def tell_vendor(
+def push_deny_rules(
     client: OpenmartClient | None, identifiers: Iterable[Identifier], *, take_back: bool = False
 ) -> dict[str, int]:
     """Push addresses and numbers to the vendor's deny rules; return how many of each kind. Safe to repeat.
@@ -216,7 +216,7 @@ def _files_of(held: holdings.Holdings) -> set[str]:
     return {row["input_file"] for row in held.contacts} | {row.input_file for row in held.rows}
 
 
-def _remove_old_copies(work: Workplace) -> int:
+def _remove_old_copies(work: Services) -> int:
     """Remove the stored copies that no file's plan was made from and that name anybody on the list.
 
     By the list, not by what was found now: after a kill less may be found than the first call put on it.

@@ -19,14 +19,14 @@ from openmart_pipeline.ledger import loads, plans
 from openmart_pipeline.ledger.erasure import nothing_erased_since
 from openmart_pipeline.ledger.ledger_errors import built
 from openmart_pipeline.ledger.retirement import is_retired
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.pipeline.inventory import record_refusal
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import CompanyCounts, RowsOutdated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompaniesTaken:
+class CompaniesIngested:
     """What became of a file's rows."""
 
     version: FileVersion
@@ -37,22 +37,22 @@ class CompaniesTaken:
     repaired_rows: int
 
 
-def last_reading(work: Workplace, key: str) -> Reading:
+def last_reading(work: Services, key: str) -> Reading:
     """Return how a person said that the file is to be read: when it was last read, else when it was planned."""
     known = plans.partition(work.ledger, key)
     loaded = None if known is None else work.warehouse.company_reading(key)
     return built(Reading, loaded or (known and known.reading) or "{}")
 
 
-def planned_reading(work: Workplace, key: str) -> Reading:
+def planned_reading(work: Services, key: str) -> Reading:
     """Return how the version that the current plan was made from was read."""
     known = plans.partition(work.ledger, key)
     return built(Reading, (known and known.reading) or "{}")
 
 
-def take_companies(
-    work: Workplace, key: str, reading: Reading | None = None, on_event: OnEvent = nobody_listens
-) -> CompaniesTaken:
+def ingest_companies(
+    work: Services, key: str, reading: Reading | None = None, on_event: OnEvent = ignore_events
+) -> CompaniesIngested:
     """Read the file as it is now, from a copy, into `companies` and `rejected_rows`; None reads it as the last time.
 
     Raises:
@@ -74,7 +74,7 @@ def take_companies(
     return taken
 
 
-def refuse_retired(work: Workplace, key: str) -> None:
+def refuse_retired(work: Services, key: str) -> None:
     """Raise FileRefused where a person is done with the file."""
     if is_retired(work.ledger, key):
         raise FileRefused(
@@ -84,8 +84,8 @@ def refuse_retired(work: Workplace, key: str) -> None:
 
 
 def load_companies(
-    work: Workplace, version: FileVersion, reading: Reading, on_event: OnEvent = nobody_listens
-) -> CompaniesTaken:
+    work: Services, version: FileVersion, reading: Reading, on_event: OnEvent = ignore_events
+) -> CompaniesIngested:
     """Put the rows of a stored version into the warehouse, read like that; none that was erased meanwhile."""
     while True:
         try:
@@ -95,8 +95,8 @@ def load_companies(
 
 
 def _load_companies(
-    work: Workplace, version: FileVersion, reading: Reading, on_event: OnEvent, is_current: Callable[[], bool]
-) -> CompaniesTaken:
+    work: Services, version: FileVersion, reading: Reading, on_event: OnEvent, is_current: Callable[[], bool]
+) -> CompaniesIngested:
     options = reading.options(work.shared_platforms)
     file = CompanyFile(version.path, version.partition_key, options)
     counted = Counter[str]()
@@ -111,7 +111,7 @@ def _load_companies(
     counts = work.warehouse.replace_companies(
         version.partition_key, version.sha256, chunks(), reading=reading.to_json(), is_current=is_current
     )
-    return CompaniesTaken(
+    return CompaniesIngested(
         version=version,
         reading=reading,
         report=file.report,

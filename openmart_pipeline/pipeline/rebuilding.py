@@ -10,12 +10,12 @@ from openmart_pipeline.intake.refusals import FileRefused
 from openmart_pipeline.ledger import loads, plans
 from openmart_pipeline.ledger.erasure import nothing_erased_since
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import RowsOutdated
 
 
 def rebuild(
-    work: Workplace, *, run_id: str, on_file: Callable[[str, int, int], None] = lambda _key, _done, _files: None
+    work: Services, *, run_id: str, on_file: Callable[[str, int, int], None] = lambda _key, _done, _files: None
 ) -> list[str]:
     """Make the warehouse anew from the ledger and the file copies, and publish it; return what could not be.
 
@@ -30,7 +30,7 @@ def rebuild(
             continue
 
 
-def _rebuild(work: Workplace, run_id: str, on_file: Callable[[str, int, int], None]) -> list[str]:
+def _rebuild(work: Services, run_id: str, on_file: Callable[[str, int, int], None]) -> list[str]:
     is_current = nothing_erased_since(work.ledger)
     files = [row for row in plans.all_partitions(work.ledger) if row.current_plan_id is not None]
     loaded: dict[str, steps.AnswersLoaded] = {}

@@ -12,7 +12,7 @@ from openmart_pipeline.ledger import erasure, plans, purging
 from openmart_pipeline.ledger.purging import Chosen, Selection
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import erasing
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 # A clock that jumped ahead makes every answer look old. A pipeline in use writes into its history more often than this.
 QUIET_AT_MOST = dt.timedelta(days=31)
@@ -51,7 +51,7 @@ class Purged:
         return " ".join((*said, *self.not_loaded))
 
 
-def preview(work: Workplace, selection: Selection) -> Purged:
+def preview(work: Services, selection: Selection) -> Purged:
     """Return what a purge would remove now. Nothing is changed.
 
     Raises:
@@ -63,7 +63,7 @@ def preview(work: Workplace, selection: Selection) -> Purged:
 
 
 def purge(
-    work: Workplace,
+    work: Services,
     selection: Selection,
     *,
     who: str,
@@ -107,12 +107,12 @@ def purge(
     )
 
 
-def _contacts(work: Workplace, selection: Selection) -> int:
+def _contacts(work: Services, selection: Selection) -> int:
     count = "SELECT count(*) FROM contacts WHERE task_no IN (SELECT unnest(?::BIGINT[]))"
     return sum(work.warehouse.query(count, [some])[0][0] for some in purging.chosen_tasks(work.ledger, selection))
 
 
-def _refuse_unclear(work: Workplace, selection: Selection) -> None:
+def _refuse_unclear(work: Services, selection: Selection) -> None:
     if not selection:
         raise PurgeRefused("Nothing says which answers: name an age, a file or a company. Nothing was removed.")
     key = selection.partition_key
@@ -123,7 +123,7 @@ def _refuse_unclear(work: Workplace, selection: Selection) -> None:
         )
 
 
-def _refuse_a_clock_that_jumped(work: Workplace) -> None:
+def _refuse_a_clock_that_jumped(work: Services) -> None:
     newest = history.newest_at(work.ledger)
     now = work.ledger.clock()
     if newest is None or now - newest > QUIET_AT_MOST or newest - now > QUIET_AT_MOST:

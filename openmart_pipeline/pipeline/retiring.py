@@ -10,7 +10,7 @@ from openmart_pipeline.ledger import plans, retirement
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.pipeline import erasing, steps
 from openmart_pipeline.privacy import holdings
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Retired:
         return " ".join(said)
 
 
-def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) -> Retired:
+def retire(work: Services, key: str, *, remove_data: bool, who: str, why: str) -> Retired:
     """Retire a file and publish; may be repeated, also to remove the data of one that is retired already.
 
     What is on its way is collected in any case: it is paid for. With the data kept it is loaded too, without it stays
@@ -77,7 +77,7 @@ def retire(work: Workplace, key: str, *, remove_data: bool, who: str, why: str) 
     )
 
 
-def bring_back(work: Workplace, key: str, *, who: str, why: str) -> None:
+def bring_back(work: Services, key: str, *, who: str, why: str) -> None:
     """Let a retired file be planned and bought for again; whatever was bought for it is owned.
 
     Raises:
@@ -88,7 +88,7 @@ def bring_back(work: Workplace, key: str, *, who: str, why: str) -> None:
     steps.publish(work)
 
 
-def _held(work: Workplace, key: str) -> tuple[int, int]:
+def _held(work: Services, key: str) -> tuple[int, int]:
     [(rows, contacts)] = work.warehouse.query(
         "SELECT (SELECT count(*) FROM companies WHERE input_file = $1), "
         "(SELECT count(*) FROM contacts WHERE input_file = $1)",
@@ -97,13 +97,13 @@ def _held(work: Workplace, key: str) -> tuple[int, int]:
     return rows, contacts
 
 
-def _copies(work: Workplace, key: str) -> set[str]:
+def _copies(work: Services, key: str) -> set[str]:
     """Return the stored copies that only this file's versions can have left."""
     known = set(plans.versions_of(work.ledger, key)) | {work.warehouse.company_file_sha256(key)}
     return {sha256 for sha256 in known if sha256 is not None and (work.data.files / sha256).is_file()}
 
 
-def _is_there(work: Workplace, key: str) -> bool:
+def _is_there(work: Services, key: str) -> bool:
     try:
         return work.data.source(key).is_file()
     except FileRefused:

@@ -9,13 +9,13 @@ import asyncio
 from openmart_pipeline.api.client import OpenmartClient
 from openmart_pipeline.api.errors import Gone, OpenmartError
 from openmart_pipeline.api.models import BatchStatus
-from openmart_pipeline.ledger import adoption, moves, standing
+from openmart_pipeline.ledger import adoption, moves, queries
 from openmart_pipeline.ledger import unmatched_results as unmatched
 from openmart_pipeline.ledger.moves import MoveRefused
 from openmart_pipeline.ledger.states import TaskState
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 def adopt_known(
@@ -60,7 +60,7 @@ def release_each(
     return released, refused
 
 
-def revoke(work: Workplace, batch_no: int, *, who: str, why: str, run_id: str) -> tuple[int, list[str]]:
+def revoke(work: Services, batch_no: int, *, who: str, why: str, run_id: str) -> tuple[int, list[str]]:
     """Take an adopted id back and bring analysts the tables without what came under it. Asks no server; free.
 
     Returns:
@@ -77,7 +77,7 @@ def revoke(work: Workplace, batch_no: int, *, who: str, why: str, run_id: str) -
 
 
 def assign(
-    work: Workplace, batch_no: int, vendor_task_id: str, tracking_id: str, *, who: str, why: str, run_id: str
+    work: Services, batch_no: int, vendor_task_id: str, tracking_id: str, *, who: str, why: str, run_id: str
 ) -> TaskState:
     """Give an unmatched result to the task that a person names, and bring analysts its people. Free.
 
@@ -91,9 +91,9 @@ def assign(
     return state
 
 
-def load_due(work: Workplace, run_id: str) -> None:
+def load_due(work: Services, run_id: str) -> None:
     """Load every file that something ended for since it was loaded, and publish."""
-    due = standing.due_for_loading(work.ledger)
+    due = queries.due_for_loading(work.ledger)
     for key in due:
         steps.load_contacts(work, key, run_id=run_id)
     if due:

@@ -16,41 +16,43 @@ from openmart_pipeline.collection import candidates
 from openmart_pipeline.collection.collector import Collector
 from openmart_pipeline.collection.poll import PollReport, poll_due
 from openmart_pipeline.intake.refusals import FileRefused
-from openmart_pipeline.ledger import audit, experience, left, loads, owed, plans, standing
+from openmart_pipeline.ledger import audit, loads, observed_rates, outstanding, plans, queries, withdrawn
 from openmart_pipeline.ledger.erasure import nothing_erased_since
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.ledger.other_places import other_places
 from openmart_pipeline.ledger.plans import Plan, Reask
 from openmart_pipeline.ledger.retirement import is_retired
 from openmart_pipeline.ledger.suppressions import keepable
 from openmart_pipeline.model.answers import BatchRow
 from openmart_pipeline.model.approval import Approval
-from openmart_pipeline.model.events import OnEvent, nobody_listens
-from openmart_pipeline.model.questions import CANON_VERSION, AskRow
+from openmart_pipeline.model.events import OnEvent, ignore_events
+from openmart_pipeline.model.questions import FINGERPRINT_VERSION, AskRow
 from openmart_pipeline.pipeline.ingest import (
-    CompaniesTaken,
+    CompaniesIngested,
+    ingest_companies,
     last_reading,
     load_companies,
     planned_reading,
     refuse_retired,
-    take_companies,
 )
 from openmart_pipeline.planning.draft import Draft
 from openmart_pipeline.planning.question_settings import QuestionSettings
 from openmart_pipeline.planning.quoting import Quote, Speed, quoted
-from openmart_pipeline.purchase.brakes import Brakes
+from openmart_pipeline.purchase.backoff import Backoff
+from openmart_pipeline.purchase.circuit_breaker import CircuitBreaker
 from openmart_pipeline.purchase.outcomes import SubmitReport
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.purchase.submit import Terms, submit_plan
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.purchase.submit import PurchaseOptions, submit_plan
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline.warehouse import LoadCounts, PublishedInfo, RowsOutdated, WarehouseOutdated
 
 __all__ = [
-    "CompaniesTaken",
+    "CompaniesIngested",
     "Planned",
     "buy",
     "collector",
     "current_quote",
+    "ingest_companies",
     "last_reading",
     "last_settings",
     "load_batches",
@@ -59,7 +61,6 @@ __all__ = [
     "poll",
     "publish",
     "reload",
-    "take_companies",
 ]
 
 _NAMED = 5  # files in a sentence
@@ -76,15 +77,13 @@ class Planned:
     settings: QuestionSettings
 
 
-def last_settings(work: Workplace, key: str) -> QuestionSettings:
+def last_settings(work: Services, key: str) -> QuestionSettings:
     """Return what the file last asked for; the vendor's own defaults before the first plan."""
     plan = plans.current_plan(work.ledger, key)
     return QuestionSettings() if plan is None else QuestionSettings.from_json(plan.config)
 
 
-def plan_questions(
-    work: Workplace, key: str, settings: QuestionSettings, on_event: OnEvent = nobody_listens
-) -> Planned:
+def plan_questions(work: Services, key: str, settings: QuestionSettings, on_event: OnEvent = ignore_events) -> Planned:
     """Plan what the file's companies ask, and quote it, into `enrichment_plan`. Free; buys nothing.
 
     The same file, settings and prices are the same plan; a plan that asks anew is always a new one.
@@ -99,10 +98,10 @@ def plan_questions(
         raise FileRefused(f"The companies of {key!r} are not loaded: materialize `companies` for it first.")
     plans.register(work.ledger, key)
     # What a dead process was sending is no longer on its way: the quote says so.
-    settle_orphans(work.ledger, work.journal)
+    reap_orphans(work.ledger, work.journal)
     draft = _draft(work, key, settings)
     plan_id = _same_or_new_plan(work, key, (sha256, reading), settings, draft, on_event)
-    draft.learn(owed.standings(work.ledger, plan_id))
+    draft.learn(outstanding.ask_statuses(work.ledger, plan_id))
     quote = _quote(work, key, plan_id, draft)
     # Before it is current: another run may buy the current plan at any moment, and buys none without a quote.
     plans.set_quote(work.ledger, plan_id, quote=quote.to_json(), credits_=quote.worst_case_credits)
@@ -116,7 +115,7 @@ def plan_questions(
     return Planned(plan=plans.find_plan(work.ledger, plan_id), quote=quote, settings=settings)
 
 
-def _draft(work: Workplace, key: str, settings: QuestionSettings) -> Draft:
+def _draft(work: Services, key: str, settings: QuestionSettings) -> Draft:
     suppression = work.suppressions.current()
     draft = Draft(settings, work.prices, suppression.covers_domain if suppression else None)
     for companies in work.warehouse.company_tables(key):
@@ -125,14 +124,14 @@ def _draft(work: Workplace, key: str, settings: QuestionSettings) -> Draft:
 
 
 def _same_or_new_plan(
-    work: Workplace,
+    work: Services,
     key: str,
     version: tuple[str, str | None],
     settings: QuestionSettings,
     draft: Draft,
     on_event: OnEvent,
 ) -> str:
-    parts = [*version, settings.to_json(), work.prices.key, CANON_VERSION, *work.suppressions.domains_key()]
+    parts = [*version, settings.to_json(), work.prices.key, FINGERPRINT_VERSION, *work.suppressions.domains_key()]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     current = plans.current_plan(work.ledger, key)
     is_same = (
@@ -142,7 +141,7 @@ def _same_or_new_plan(
         and current.created_at <= work.ledger.clock()  # else made by a clock that was ahead, and never bought
     )
     # A company's questions leave a plan when it is suppressed, and come back with a new plan only.
-    if current is not None and is_same and owed.asks_of(work.ledger, current.plan_id) == len(draft):
+    if current is not None and is_same and outstanding.asks_of(work.ledger, current.plan_id) == len(draft):
         return current.plan_id
     plan_id = plans.write_plan(
         work.ledger,
@@ -164,11 +163,11 @@ def _told(asks: Iterator[AskRow], on_event: OnEvent) -> Iterator[AskRow]:
         on_event("planned", 0, len(some), "")
 
 
-def _load_plan(work: Workplace, key: str, plan_id: str, draft: Draft) -> None:
-    work.warehouse.replace_plan(key, plan_id, draft.rows(), left=left.left_rows(work.ledger, key))
+def _load_plan(work: Services, key: str, plan_id: str, draft: Draft) -> None:
+    work.warehouse.replace_plan(key, plan_id, draft.rows(), left=withdrawn.withdrawn_rows(work.ledger, key))
 
 
-def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
+def _quote(work: Services, key: str, plan_id: str, draft: Draft) -> Quote:
     set_aside = work.warehouse.query(
         "SELECT reason, count(*) FROM rejected_rows WHERE input_file = ? GROUP BY reason ORDER BY 2 DESC, 1", [key]
     )
@@ -177,12 +176,12 @@ def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
         companies=draft.companies,
         outcomes=draft.outcomes(),
         set_aside=dict(set_aside),
-        wider=owed.wider_asks(work.ledger, plan_id),
+        wider=outstanding.wider_asks(work.ledger, plan_id),
         widths=draft.widths(),
         prices=work.prices,
-        rates=experience.hit_rates(work.ledger),
+        rates=observed_rates.hit_rates(work.ledger),
         speed=Speed(
-            seconds_per_submit=experience.seconds_per_submit(work.ledger) or _submit_s_guess(work),
+            seconds_per_submit=observed_rates.seconds_per_submit(work.ledger) or _submit_s_guess(work),
             concurrency=work.submit_concurrency,
             requests_per_s=work.requests_per_s,
         ),
@@ -190,26 +189,27 @@ def _quote(work: Workplace, key: str, plan_id: str, draft: Draft) -> Quote:
     )
 
 
-def _submit_s_guess(work: Workplace) -> float | None:
+def _submit_s_guess(work: Services) -> float | None:
     """Return what a submit takes at the vendor; of a server on this machine nobody knows."""
     return None if is_loopback(f"//{work.api_host}") else SUBMIT_S_GUESS
 
 
 def buy(
-    work: Workplace,
-    buyer: Buyer,
+    work: Services,
+    session: ApiSession,
     key: str,
     approval: Approval,
     *,
     run_id: str,
-    brakes: Brakes | None = None,
-    on_event: OnEvent = nobody_listens,
+    backoff: Backoff | None = None,
+    breaker: CircuitBreaker | None = None,
+    on_event: OnEvent = ignore_events,
     stop: threading.Event | None = None,
 ) -> SubmitReport:
     """Buy what the approved plan of the file still owes, within the approval's credit limit.
 
     Nothing is bought where another plan has taken its place: the report says which, and what that one would cost.
-    `brakes` are those of a run that buys several files.
+    `backoff` and `breaker` are those of a run that buys several files.
 
     Raises:
         FileRefused: there is no plan to buy.
@@ -228,7 +228,7 @@ def buy(
             "was bought. Materialize `enrichment_plan` for it and look at the new quote."
         )
     settings = QuestionSettings.from_json(plan.config)
-    terms = Terms(
+    options = PurchaseOptions(
         budget=replace(work.budget, approved=approval.credit_limit),
         prices=work.prices,
         run_id=run_id,
@@ -241,11 +241,19 @@ def buy(
         notify_url=settings.notify_url,
         concurrency=work.submit_concurrency,
         balance_floor=work.balance_floor,
-        brakes=brakes,
+        backoff=backoff,
+        breaker=breaker,
         surroundings=work.surroundings,
     )
     return submit_plan(
-        work.ledger, work.journal, buyer.client, plan, terms, pace=buyer.pace, on_event=on_event, stop=stop
+        work.ledger,
+        work.journal,
+        session.client,
+        plan,
+        options,
+        rate_limiter=session.rate_limiter,
+        on_event=on_event,
+        stop=stop,
     )
 
 
@@ -260,7 +268,7 @@ def _refused(key: str, plan: Plan, approval: Approval) -> str:
     )
 
 
-def current_quote(work: Workplace, key: str) -> Planned | None:
+def current_quote(work: Services, key: str) -> Planned | None:
     """Return the file's current plan with its quote, as it was made; None before the first."""
     plan = plans.current_plan(work.ledger, key)
     if plan is None or plan.quote is None:
@@ -268,24 +276,26 @@ def current_quote(work: Workplace, key: str) -> Planned | None:
     return Planned(plan=plan, quote=Quote.from_json(plan.quote), settings=QuestionSettings.from_json(plan.config))
 
 
-def poll(work: Workplace, buyer: Buyer, *, budget_s: float) -> PollReport:
+def poll(work: Services, session: ApiSession, *, budget_s: float) -> PollReport:
     """Ask about every batch that is due, for at most `budget_s` seconds. Free."""
-    return poll_due(work.ledger, buyer.client, patience=work.patience, key_hash=work.key_hash, budget_s=budget_s)
+    return poll_due(
+        work.ledger, session.client, stall_policy=work.stall_policy, key_hash=work.key_hash, budget_s=budget_s
+    )
 
 
 def collector(
-    work: Workplace,
-    buyer: Buyer,
+    work: Services,
+    session: ApiSession,
     keys: Collection[str] | None,
-    on_event: OnEvent = nobody_listens,
+    on_event: OnEvent = ignore_events,
 ) -> Collector:
     """Return a collecting run for these files (None: all); its `run` reads into the ledger. Free."""
     return Collector(
         work.ledger,
-        buyer.client,
+        session.client,
         work.prices,
         key_hash=work.key_hash,
-        patience=work.patience,
+        stall_policy=work.stall_policy,
         partition_keys=keys,
         connections=work.read_connections,
         keepable=keepable(work.suppressions),
@@ -293,14 +303,14 @@ def collector(
     )
 
 
-def load_batches(work: Workplace, key: str) -> list[BatchRow]:
+def load_batches(work: Services, key: str) -> list[BatchRow]:
     """Bring `submitted_batches` of the file up to the ledger; return its rows."""
-    rows = [_batch_row(row) for row in standing.batches_of(work.ledger, key)]
+    rows = [_batch_row(row) for row in queries.batches_of(work.ledger, key)]
     work.warehouse.replace_batches(key, rows, candidates.rows_of(work.ledger, key, work.prices))
     return rows
 
 
-def _batch_row(row: standing.BatchCounts) -> BatchRow:
+def _batch_row(row: queries.BatchCounts) -> BatchRow:
     batch = row.batch
     return BatchRow(
         batch_no=batch.batch_no,
@@ -322,7 +332,7 @@ def _batch_row(row: standing.BatchCounts) -> BatchRow:
     )
 
 
-def load_contacts(work: Workplace, key: str, *, run_id: str) -> LoadCounts:
+def load_contacts(work: Services, key: str, *, run_id: str) -> LoadCounts:
     """Replace the file's task results and contacts by what the ledger holds for its current plan.
 
     Nothing is loaded of a file that was retired with its data removed: what it bought stays in the ledger.
@@ -347,7 +357,7 @@ class AnswersLoaded:
     counts: LoadCounts
 
 
-def load_answers(work: Workplace, key: str, run_id: str) -> AnswersLoaded:
+def load_answers(work: Services, key: str, run_id: str) -> AnswersLoaded:
     """Do what `load_contacts` does, and leave it to the caller to tell the ledger.
 
     Answers that were read before an erasure are never written after it: they are read again.
@@ -363,38 +373,38 @@ def load_answers(work: Workplace, key: str, run_id: str) -> AnswersLoaded:
             continue
 
 
-def _load_answers(work: Workplace, key: str, run_id: str, is_current: Callable[[], bool]) -> AnswersLoaded:
+def _load_answers(work: Services, key: str, run_id: str, is_current: Callable[[], bool]) -> AnswersLoaded:
     plan = plans.current_plan(work.ledger, key)
     if plan is None:
         raise FileRefused(f"{key!r} has no plan yet: materialize `enrichment_plan` for it first.")
     if work.warehouse.plan_id(key) != plan.plan_id:  # a kill fell between the two databases
         _load_plan_again(work, plan)
-    seq = standing.newest_end(work.ledger, key)  # read first: what ends while loading is loaded next time
+    seq = queries.newest_end(work.ledger, key)  # read first: what ends while loading is loaded next time
     load_batches(work, key)
     counts = work.warehouse.replace_answers(
         key,
-        standing.answers_of_file(work.ledger, plan, work.prices),
+        queries.answers_of_file(work.ledger, plan, work.prices),
         api_host=work.api_host,
         run_id=run_id,
-        loaded_seq=seq,
+        load_watermark=seq,
         suppression=work.suppressions.current(),
         is_current=is_current,
     )
     return AnswersLoaded(plan.plan_id, seq, counts)
 
 
-def _load_plan_again(work: Workplace, plan: Plan) -> None:
+def _load_plan_again(work: Services, plan: Plan) -> None:
     """Bring the file's companies and plan rows back to the version that the ledger's plan was made from."""
     version = work.data.stored(plan.partition_key, plan.file_sha256)
     if version is None:
         raise FileRefused(f"The copy that {plan.partition_key!r} was planned from is gone: plan the file again.")
     load_companies(work, version, planned_reading(work, plan.partition_key))
     draft = _draft(work, plan.partition_key, QuestionSettings.from_json(plan.config))
-    draft.learn(owed.standings(work.ledger, plan.plan_id))
+    draft.learn(outstanding.ask_statuses(work.ledger, plan.plan_id))
     _load_plan(work, plan.partition_key, plan.plan_id, draft)
 
 
-def reload(work: Workplace, key: str, *, run_id: str) -> None:
+def reload(work: Services, key: str, *, run_id: str) -> None:
     """Load a file's rows, plan and contacts again, as the suppression list lets them pass now.
 
     Raises:
@@ -414,7 +424,7 @@ def reload(work: Workplace, key: str, *, run_id: str) -> None:
         load_companies(work, version, last_reading(work, key))
 
 
-def publish(work: Workplace) -> bool:
+def publish(work: Services) -> bool:
     """Let analysts read what the warehouse holds now; return whether anything was new.
 
     Said to the ledger last: after a kill before that it is published again.
@@ -423,13 +433,13 @@ def publish(work: Workplace) -> bool:
         WarehouseOutdated: the warehouse lacks files that were loaded; the old published database stays.
 
     """
-    generation = standing.newest_event(work.ledger)
+    generation = queries.newest_event(work.ledger)
     _refuse_without_files(work)
     files = plans.all_partitions(work.ledger)
     work.warehouse.note_states({row.partition_key: row.state for row in files})
     work.warehouse.note_audit_trail(audit.extent(work.ledger), lambda: audit.trail(work.ledger))
     known = {row.partition_key for row in files if row.current_plan_id is not None}
-    waiting = known & (standing.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
+    waiting = known & (queries.waiting_partitions(work.ledger) | work.warehouse.files_with_open_questions())
     info = PublishedInfo(
         published_at=work.ledger.clock(),
         files_complete=len(known - waiting),
@@ -442,7 +452,7 @@ def publish(work: Workplace) -> bool:
     return published
 
 
-def _refuse_without_files(work: Workplace) -> None:
+def _refuse_without_files(work: Services) -> None:
     """Raise where files are gone from the warehouse: it was removed, or put back from an old copy."""
     lost = sorted(loads.files_loaded(work.ledger) - work.warehouse.files())
     if lost:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from openmart_pipeline.contacts.redaction import as_hints
 from openmart_pipeline.intake.text_columns import joined, json_text, json_texts, judged, listed
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model.prices import PriceTable
 from openmart_pipeline.model.questions import Access, AskRow, folded
 from openmart_pipeline.planning.dedupe import (
@@ -30,7 +30,7 @@ from openmart_pipeline.planning.dedupe import (
 from openmart_pipeline.planning.question_settings import NO_PLACE, PLACE_PARTS, QuestionSettings
 from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DETAILS, DUPLICATE, SUPPRESSED
 
-STANDINGS = tuple(Standing)
+STANDINGS = tuple(AskStatus)
 OUTCOMES = (*(standing.value for standing in STANDINGS), DUPLICATE, BEYOND_LIMIT, SUPPRESSED)
 
 
@@ -86,10 +86,10 @@ class Draft:
                 listed(asked["source_row"]),
             )
 
-    def learn(self, standings: Iterable[tuple[str, Standing]]) -> None:
+    def learn(self, ask_statuses: Iterable[tuple[str, AskStatus]]) -> None:
         """Take what the ledger knows of some fingerprints; every other question is to buy."""
-        fingerprints, known = tuple(zip(*standings, strict=True)) or ((), ())
-        self._standings = np.full(len(self), STANDINGS.index(Standing.TO_BUY), dtype=np.int64)
+        fingerprints, known = tuple(zip(*ask_statuses, strict=True)) or ((), ())
+        self._standings = np.full(len(self), STANDINGS.index(AskStatus.TO_BUY), dtype=np.int64)
         numbers = self._once.numbers_of(fingerprints)
         codes = np.array([STANDINGS.index(standing) for standing in known], dtype=np.int64)
         self._standings[numbers[numbers >= 0]] = codes[numbers >= 0]
@@ -106,10 +106,10 @@ class Draft:
             counts += np.bincount(outcomes, minlength=len(OUTCOMES))
         return Counter({word: int(count) for word, count in zip(OUTCOMES, counts, strict=True) if count})
 
-    def widths(self) -> dict[Standing, dict[tuple[int, int], int]]:
+    def widths(self) -> dict[AskStatus, dict[tuple[int, int], int]]:
         """Return, for each standing, how many questions are asked at each (max_k, info_access bits)."""
         once = self._once
-        counts: dict[Standing, dict[tuple[int, int], int]] = {standing: {} for standing in STANDINGS}
+        counts: dict[AskStatus, dict[tuple[int, int], int]] = {standing: {} for standing in STANDINGS}
         for (code, max_k, bits), count in _counted(self._standings, once.max_k, once.access):
             counts[STANDINGS[code]][max_k, bits] = count
         return counts
@@ -247,7 +247,7 @@ class Draft:
 
     def _worst_cases(self, max_k: Numbers, access: Numbers, outcomes: Numbers) -> pa.Array:
         """Return what each question to buy costs at most; null where nothing is bought, or a price is unknown."""
-        is_bought = outcomes == OUTCOMES.index(Standing.TO_BUY.value)
+        is_bought = outcomes == OUTCOMES.index(AskStatus.TO_BUY.value)
         credits_ = np.full(len(outcomes), np.nan)
         for (k, bits), _ in _counted(max_k[is_bought], access[is_bought]):
             worst = self._prices.worst_case(k, Access(bits))

@@ -53,7 +53,7 @@ class QuestionSettings:
         return replace(kept, titles=tuple(kept.titles))
 
 
-def laid_over(
+def merged_over(
     last: QuestionSettings,
     *,
     titles: Sequence[str] | None = None,

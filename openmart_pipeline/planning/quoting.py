@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from openmart_pipeline.ledger.experience import HitRates
 from openmart_pipeline.ledger.ledger_errors import built
+from openmart_pipeline.ledger.observed_rates import HitRates
 from openmart_pipeline.ledger.other_places import OtherPlaces
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model.prices import PriceTable
 from openmart_pipeline.model.questions import BATCH_LIMIT, Access
 from openmart_pipeline.model.words import plural
@@ -24,11 +24,11 @@ SUPPRESSED = "suppressed"  # the company asked to be left alone
 
 
 DETAILS = {
-    Standing.OWNED.value: "answered already, at least so wide: nothing is spent",
-    Standing.IN_FLIGHT.value: "bought and not answered yet",
-    Standing.UNKNOWN.value: "may have been bought: a person must adopt or release its batch",
-    Standing.STUCK.value: "bought, and unanswered for longer than the age limit; still asked about daily",
-    Standing.ENDED_BADLY.value: "ended without an answer; a plan with reask buys it again",
+    AskStatus.OWNED.value: "answered already, at least so wide: nothing is spent",
+    AskStatus.IN_FLIGHT.value: "bought and not answered yet",
+    AskStatus.UNKNOWN.value: "may have been bought: a person must adopt or release its batch",
+    AskStatus.STALLED.value: "bought, and unanswered for longer than the age limit; still asked about daily",
+    AskStatus.ENDED_BADLY.value: "ended without an answer; a plan with reask buys it again",
     DUPLICATE: "an earlier row of this file asks the same",
     BEYOND_LIMIT: "behind the limit of this plan",
     SUPPRESSED: "the company is on the suppression list",
@@ -112,7 +112,7 @@ def quoted(
     outcomes: Mapping[str, int],
     set_aside: Mapping[str, int],
     wider: int,
-    widths: Mapping[Standing, Mapping[tuple[int, int], int]],
+    widths: Mapping[AskStatus, Mapping[tuple[int, int], int]],
     prices: PriceTable,
     rates: HitRates | None,
     speed: Speed,
@@ -133,7 +133,7 @@ def quoted(
         elsewhere: what of it is asked elsewhere with another place.
 
     """
-    to_buy = widths.get(Standing.TO_BUY, {})
+    to_buy = widths.get(AskStatus.TO_BUY, {})
     tasks = sum(to_buy.values())
     batches = math.ceil(tasks / BATCH_LIMIT)
     worst = worst_case(to_buy, prices)
@@ -146,7 +146,7 @@ def quoted(
             emails=contacts[Access.EMAIL] * rates.emails_per_contact,
             phones=contacts[Access.PHONE] * rates.phones_per_contact,
         )
-    owned = widths.get(Standing.OWNED, {})
+    owned = widths.get(AskStatus.OWNED, {})
     requests = tasks + 3 * batches  # each batch: one submit, one poll, one list of ids
     seconds = None if batches else 0.0
     if speed.seconds_per_submit is not None:

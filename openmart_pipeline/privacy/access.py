@@ -13,7 +13,7 @@ from typing import Any
 from openmart_pipeline.contacts.identifiers import Kind
 from openmart_pipeline.model.words import plural
 from openmart_pipeline.privacy.holdings import Holdings
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 NOT_SEARCHED = (
     "backups of the data folder",
@@ -32,7 +32,7 @@ class Basis:
     retention: str | None
 
 
-def as_json(work: Workplace, found: Holdings, basis: Basis) -> dict[str, Any]:
+def as_json(work: Services, found: Holdings, basis: Basis) -> dict[str, Any]:
     """Return everything that is held on the person, with what was searched for it."""
     searched = found.searched
     return {
@@ -83,7 +83,7 @@ def _by_kind(found: Holdings, *kinds: Kind) -> dict[str, list[str]]:
     }
 
 
-def _answers(work: Workplace, found: Holdings) -> Iterator[dict[str, Any]]:
+def _answers(work: Services, found: Holdings) -> Iterator[dict[str, Any]]:
     for entry in found.answers:
         answer = entry.answer
         assert answer is not None
@@ -109,7 +109,7 @@ def _when(moment: dt.datetime | None) -> str | None:
     return aware.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
-def as_letter(work: Workplace, found: Holdings, basis: Basis) -> str:
+def as_letter(work: Services, found: Holdings, basis: Basis) -> str:
     """Return the same for a person to read, in Markdown; the raw answers are in the JSON form only."""
     held = as_json(work, found, basis)
     return "\n".join(_letter(held)) + "\n"

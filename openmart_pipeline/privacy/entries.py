@@ -13,7 +13,7 @@ from openmart_pipeline.contacts.identifiers import Identifier, Kind, identifiers
 from openmart_pipeline.contacts.suppression import contacts_of_item
 from openmart_pipeline.ledger.erasure import HeldAnswer, held_answers
 from openmart_pipeline.privacy.needles import Needles
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Searched:
 class Entries:
     """All entries of a workplace; each search goes through every answer once."""
 
-    def __init__(self, work: Workplace) -> None:
+    def __init__(self, work: Services) -> None:
         """Look nowhere yet."""
         self._work = work
         self.searched = Searched()
@@ -122,7 +122,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def contact_rows(work: Workplace, wanted: Collection[Identifier]) -> list[dict[str, Any]]:
+def contact_rows(work: Services, wanted: Collection[Identifier]) -> list[dict[str, Any]]:
     """Return the rows of `contacts` that have one of these, and of everybody at a company where one is a name."""
     values = {kind: [identifier.value for identifier in wanted if identifier.kind is kind] for kind in Kind}
     rows = work.warehouse.query(

@@ -23,7 +23,7 @@ from openmart_pipeline.privacy.entries import (
 )
 from openmart_pipeline.privacy.following import Followed, follow
 from openmart_pipeline.privacy.needles import Needles, words_and_digits
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class SeveralPeople(Exception):
 
 
 def find(
-    work: Workplace, given: Collection[Identifier], *, include: Collection[Identifier] = (), only: str | None = None
+    work: Services, given: Collection[Identifier], *, include: Collection[Identifier] = (), only: str | None = None
 ) -> Holdings:
     """Look for a person in everything that is kept, by these identifiers and all that they lead to.
 
@@ -135,7 +135,7 @@ def find(
     return found
 
 
-def _mentions(work: Workplace, followed: Followed) -> Iterator[HeldAnswer]:
+def _mentions(work: Services, followed: Followed) -> Iterator[HeldAnswer]:
     """Yield the answers that describe somebody else, or can't be read, and name the person in some text."""
     described = {
         (entry.answer.batch_no, entry.answer.vendor_task_id) for entry in followed.entries.values() if entry.answer
@@ -180,7 +180,7 @@ ORDER BY input_file, source_row
 """
 
 
-def _rows_by_name(work: Workplace, followed: Followed) -> Iterator[RowNaming]:
+def _rows_by_name(work: Services, followed: Followed) -> Iterator[RowNaming]:
     """Yield the cells of rows about the person's companies that have the person's whole name and no identifier."""
     names = [words for words in map(words_of, followed.names) if len(words) > 1]
     companies = sorted({company for entry in followed.entries.values() for company in entry.companies})
@@ -201,7 +201,7 @@ WITH texts AS (
     UNION ALL
     SELECT input_file, concat_ws(' ', email, linkedin_url, company_domain, email_domain, phones::VARCHAR) FROM contacts
     UNION ALL
-    SELECT input_file, concat_ws(' ', domain, company_name) FROM left_rows
+    SELECT input_file, concat_ws(' ', domain, company_name) FROM withdrawn_rows
 )
 SELECT DISTINCT input_file FROM texts
 WHERE len(list_filter($words::VARCHAR[], lambda word: contains(lower(text), word))) > 0
@@ -215,7 +215,7 @@ _SEARCHED = (
 _LAST_DIGITS = 7  # of a number, however it is written: a file too many is loaded again, never one too few
 
 
-def files_holding(work: Workplace, identifiers: Collection[Identifier]) -> list[str]:
+def files_holding(work: Services, identifiers: Collection[Identifier]) -> list[str]:
     """Return the files whose loaded rows, answers or contacts may name somebody by one of these, or a company."""
     if len(identifiers) > _SEARCHED:
         return sorted(work.warehouse.files())
@@ -230,14 +230,14 @@ def files_holding(work: Workplace, identifiers: Collection[Identifier]) -> list[
     return [input_file for (input_file,) in found]
 
 
-def _rows_naming(work: Workplace, wanted: set[Identifier]) -> Iterator[RowNaming]:
+def _rows_naming(work: Services, wanted: set[Identifier]) -> Iterator[RowNaming]:
     words, digits = words_and_digits(wanted)
     for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS, {"words": words, "digits": digits}):
         if any(identifier in wanted for identifier, _ in identifiers_in_text(text)):
             yield RowNaming(input_file=input_file, source_row=source_row, column=column)
 
 
-def copies_in_use(work: Workplace) -> dict[str, list[str]]:
+def copies_in_use(work: Services) -> dict[str, list[str]]:
     """Return, for each stored copy that a file's plan was made from, which files those are."""
     used: dict[str, list[str]] = {}
     for partition in plans.all_partitions(work.ledger):

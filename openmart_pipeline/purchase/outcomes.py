@@ -6,22 +6,29 @@ Lives here: recording, and what one buying run reports. Nothing is sent or decid
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from openmart_pipeline.api.models import Submission
 from openmart_pipeline.ledger import journal_mark, moves, sending
-from openmart_pipeline.ledger.experience import first_poll_s
 from openmart_pipeline.ledger.journal import SubmissionJournal
 from openmart_pipeline.ledger.journal_mark import JournalMark
+from openmart_pipeline.ledger.moves import Batch
+from openmart_pipeline.ledger.observed_rates import first_poll_s
 from openmart_pipeline.ledger.sending import Claim
+from openmart_pipeline.ledger.states import MARK_NOT_SENT, MARK_REJECTED, MARK_UNKNOWN, Move
 from openmart_pipeline.ledger.store import Ledger, LedgerDamaged, LedgerRefused, LedgerUnwritable
 from openmart_pipeline.model.events import OnEvent
 from openmart_pipeline.purchase.rules import Stop
 
 OUTCOME_RETRY_S = 2  # between attempts to record an outcome on a full disk
+_RECORD: Mapping[Move, Callable[[Ledger, Batch, str], None]] = {
+    MARK_NOT_SENT: sending.mark_not_sent,
+    MARK_REJECTED: sending.mark_rejected,
+    MARK_UNKNOWN: sending.mark_unknown,
+}
 
 
 @dataclass(slots=True)
@@ -32,7 +39,7 @@ class SubmitReport:
     accepted_tasks: int = 0
     unknown_batches: list[int] = field(default_factory=list)
     rejected_batches: list[int] = field(default_factory=list)
-    given_back_batches: int = 0
+    not_sent_batches: int = 0
     stop: Stop = Stop.DONE
     sentence: str = "Everything the plan owes is bought."
     warnings: list[str] = field(default_factory=list)
@@ -83,7 +90,7 @@ class Outcomes:
             ),
         )
         if not is_recorded:
-            self.record(claim, "lose", reason=f"{submission.batch_id} is another batch's id: {evidence}")
+            self.record(claim, MARK_UNKNOWN, reason=f"{submission.batch_id} is another batch's id: {evidence}")
             return False
         if not is_journaled:
             self._journal_outcome(claim, "accepted", vendor_batch_id=submission.batch_id)
@@ -93,25 +100,19 @@ class Outcomes:
         self._on_event("accepted", claim.batch.batch_no, len(claim.tasks), submission.batch_id)
         return True
 
-    def record(self, claim: Claim, move: str, *, reason: str) -> None:
-        """Record that no id came back: `give_back`, `refuse` or `lose`, as `rules` says."""
-        moved: Callable[[], None] = {
-            "give_back": lambda: sending.give_back(self._ledger, claim.batch, reason=reason),
-            "refuse": lambda: sending.refuse(self._ledger, claim.batch, reason=reason),
-            "lose": lambda: sending.lose(self._ledger, claim.batch, evidence=reason),
-        }[move]
-        self._persist(claim, None, moved)
-        step = {"give_back": "given_back", "refuse": "rejected", "lose": "unknown"}[move]
-        _, journaled = self._journal_outcome(claim, step, detail=reason)
+    def record(self, claim: Claim, move: Move, *, reason: str) -> None:
+        """Record that no id came back, by the move that `rules` names; the journal says the state it leads to."""
+        self._persist(claim, None, lambda: _RECORD[move](self._ledger, claim.batch, reason))
+        _, journaled = self._journal_outcome(claim, move.target, detail=reason)
         self._note(journaled)
         with self._lock:
-            if move == "lose":
+            if move is MARK_UNKNOWN:
                 self._report.unknown_batches.append(claim.batch.batch_no)
-            elif move == "refuse":
+            elif move is MARK_REJECTED:
                 self._report.rejected_batches.append(claim.batch.batch_no)
             else:
-                self._report.given_back_batches += 1
-        self._on_event(step, claim.batch.batch_no, len(claim.tasks), reason)
+                self._report.not_sent_batches += 1
+        self._on_event(move.target, claim.batch.batch_no, len(claim.tasks), reason)
 
     def _persist(self, claim: Claim, vendor_batch_id: str | None, move: Callable[[], None]) -> bool:
         """Record an outcome, for as long as this process lives: a full disk must not lose a batch id.

@@ -18,6 +18,7 @@ from openmart_pipeline.api.errors import (
     Throttled,
     WrongAddress,
 )
+from openmart_pipeline.ledger.states import MARK_NOT_SENT, MARK_REJECTED, MARK_UNKNOWN, Move
 
 
 class Stop(StrEnum):
@@ -42,23 +43,23 @@ class Stop(StrEnum):
 class Rule:
     """What an error of the submit means for the batch, and for the batches after it."""
 
-    record: str  # a function of `ledger.sending`
+    move: Move  # what is recorded of the batch
     stop: Stop | None = None  # nothing more is sent
     waits: Stop | None = None  # sent again after a pause; this is the reason once the pauses are used up
 
 
 RULES: dict[type[OpenmartError], Rule] = {
-    NotSent: Rule("give_back", waits=Stop.UNREACHABLE),
-    Throttled: Rule("give_back", waits=Stop.THROTTLED),
-    KeyRefused: Rule("give_back", stop=Stop.KEY),
-    PlanLacksEndpoint: Rule("give_back", stop=Stop.KEY),
-    OutOfCredits: Rule("give_back", stop=Stop.CREDITS),
-    WrongAddress: Rule("give_back", stop=Stop.ADDRESS),
-    StopAll: Rule("give_back", stop=Stop.ADDRESS),
-    Rejected: Rule("refuse"),
-    OutcomeUnknown: Rule("lose"),
+    NotSent: Rule(MARK_NOT_SENT, waits=Stop.UNREACHABLE),
+    Throttled: Rule(MARK_NOT_SENT, waits=Stop.THROTTLED),
+    KeyRefused: Rule(MARK_NOT_SENT, stop=Stop.KEY),
+    PlanLacksEndpoint: Rule(MARK_NOT_SENT, stop=Stop.KEY),
+    OutOfCredits: Rule(MARK_NOT_SENT, stop=Stop.CREDITS),
+    WrongAddress: Rule(MARK_NOT_SENT, stop=Stop.ADDRESS),
+    StopAll: Rule(MARK_NOT_SENT, stop=Stop.ADDRESS),
+    Rejected: Rule(MARK_REJECTED),
+    OutcomeUnknown: Rule(MARK_UNKNOWN),
 }
-UNEXPECTED = Rule("lose", stop=Stop.FAILED)  # an error nobody foresaw may have happened after the bytes left
+UNEXPECTED = Rule(MARK_UNKNOWN, stop=Stop.FAILED)  # an error nobody foresaw may have happened after the bytes left
 
 
 def rule_for(error: BaseException) -> Rule:

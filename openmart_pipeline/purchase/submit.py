@@ -1,7 +1,7 @@
 """The one place that spends: every gate before a POST, the POST, and what each answer to it means.
 
-Lives here: the only call of `client.submit` in the project. What an error means is in `rules`, pauses and breaker are
-in `brakes`, recording what came of it is in `outcomes`.
+Lives here: the only call of `client.submit` in the project. `rules` says what an error means, `backoff` and
+`circuit_breaker` slow a run down or end it, `outcomes` records what each POST came to.
 """
 
 import asyncio
@@ -23,21 +23,23 @@ from openmart_pipeline.api.errors import (
     Throttled,
 )
 from openmart_pipeline.api.models import CreditBalance, Submission, TaskRequest
-from openmart_pipeline.api.pace import LATE_S, Pace
+from openmart_pipeline.api.rate_limiter import LATE_S, RateLimiter
 from openmart_pipeline.ledger import sending
 from openmart_pipeline.ledger.freezes import Surroundings, refuse_doubtful
 from openmart_pipeline.ledger.journal import SubmissionJournal
 from openmart_pipeline.ledger.journal_check import check_journal
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.ledger.plans import Lifetimes, Plan
-from openmart_pipeline.ledger.recovery import refuse_on_hold
-from openmart_pipeline.ledger.selection import first_owed, select_now
+from openmart_pipeline.ledger.recovery import refuse_when_frozen
+from openmart_pipeline.ledger.selection import first_outstanding, select_now
 from openmart_pipeline.ledger.sending import BudgetReached, Claim, PlanStale
+from openmart_pipeline.ledger.states import MARK_NOT_SENT
 from openmart_pipeline.ledger.store import Ledger, LedgerRefused, LedgerUnwritable
 from openmart_pipeline.model.approval import Scope
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.model.prices import Budget, PriceTable
-from openmart_pipeline.purchase.brakes import PAUSES_S, Brakes
+from openmart_pipeline.purchase.backoff import PAUSES_S, Backoff
+from openmart_pipeline.purchase.circuit_breaker import CircuitBreaker
 from openmart_pipeline.purchase.outcomes import OUTCOME_RETRY_S, Outcomes, SubmitReport
 from openmart_pipeline.purchase.rules import UNEXPECTED, Stop, rule_for
 from openmart_pipeline.purchase.workers import Worker
@@ -54,7 +56,7 @@ IDLE_S = 0.05  # between looks of a worker that waits for what others may give b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class PurchaseOptions:
     """What a person or a schedule allowed, and with whose key."""
 
     budget: Budget
@@ -71,7 +73,8 @@ class Terms:
     balance_floor: float | None = None
     submit_timeout_s: float = SUBMIT_TIMEOUT_S
     pauses_s: Sequence[float] = PAUSES_S
-    brakes: Brakes | None = None  # the run's, where it buys several plans; None: this plan's own
+    backoff: Backoff | None = None  # of the run, where it buys several plans; None: of this plan alone
+    breaker: CircuitBreaker | None = None  # the same
     outcome_retry_s: float = OUTCOME_RETRY_S
     surroundings: Surroundings = field(default_factory=Surroundings)
 
@@ -81,10 +84,10 @@ def submit_plan(
     journal: SubmissionJournal,
     client: OpenmartClient,
     plan: Plan,
-    terms: Terms,
+    options: PurchaseOptions,
     *,
-    pace: Pace,
-    on_event: OnEvent = nobody_listens,
+    rate_limiter: RateLimiter,
+    on_event: OnEvent = ignore_events,
     stop: threading.Event | None = None,
 ) -> SubmitReport:
     """Buy what the plan still owes, within the terms; return when nothing more can or may be sent.
@@ -99,24 +102,26 @@ def submit_plan(
     """
     ledger.check_integrity_once()
     check_journal(ledger, journal)
-    refuse_on_hold(ledger)
-    settle_orphans(ledger, journal)
-    run = _Run(ledger, journal, client, plan, terms, pace, on_event, stop or threading.Event())
-    if not run.owes_anything():
+    refuse_when_frozen(ledger)
+    reap_orphans(ledger, journal)
+    run = _Run(ledger, journal, client, plan, options, rate_limiter, on_event, stop or threading.Event())
+    if not run.has_outstanding():
         return run.report
-    if terms.budget.approved <= 0:
+    if options.budget.approved <= 0:
         run.end(Stop.BUDGET, "A credit limit of 0 is a dry run: nothing was bought, what is owed stays owed.")
         return run.report
-    refuse_doubtful(ledger, journal.path, terms.key_hash, terms.surroundings)
+    refuse_doubtful(ledger, journal.path, options.key_hash, options.surroundings)
     if not run.may_begin():
         return run.report
     try:
-        sending.approve(ledger, plan.plan_id, credits_=terms.budget.approved, by=terms.approved_by, scope=terms.scope)
+        sending.approve(
+            ledger, plan.plan_id, credits_=options.budget.approved, by=options.approved_by, scope=options.scope
+        )
     except PlanStale as stale:
         run.end(Stop.STALE, str(stale))
         return run.report
-    _work_together(run, terms.concurrency)
-    if run.report.stop is Stop.DONE and run.owes_anything():
+    _work_together(run, options.concurrency)
+    if run.report.stop is Stop.DONE and run.has_outstanding():
         run.end(Stop.INTERRUPTED, "Stopped before everything was bought; the rest stays owed.")
     return run.report
 
@@ -148,8 +153,8 @@ class _Run:
         journal: SubmissionJournal,
         client: OpenmartClient,
         plan: Plan,
-        terms: Terms,
-        pace: Pace,
+        options: PurchaseOptions,
+        rate_limiter: RateLimiter,
         on_event: OnEvent,
         stop: threading.Event,
     ) -> None:
@@ -157,25 +162,26 @@ class _Run:
         self._journal = journal
         self._client = client
         self._plan = plan
-        self._terms = terms
-        self._pace = pace
+        self._options = options
+        self._rate_limiter = rate_limiter
         self._listener = on_event
         self._stopping = stop
-        self._selection = select_now(ledger, terms.scope, terms.lifetimes)
+        self._selection = select_now(ledger, options.scope, options.lifetimes)
         self._lock = threading.Lock()  # of the fields below; never held while anything is written
         self._claiming = threading.Lock()  # one claim after another: the next looks behind the last
         self._after_position = -1
         self._in_flight = 0
         self._all_claimed = False
-        self._brakes = terms.brakes or Brakes(terms.pauses_s)
-        self.report = SubmitReport(sentence=_ALL_BOUGHT[terms.scope])
+        self._backoff = options.backoff or Backoff(options.pauses_s)
+        self._breaker = options.breaker or CircuitBreaker()
+        self.report = SubmitReport(sentence=_ALL_BOUGHT[options.scope])
         self._outcomes = Outcomes(
             ledger,
             journal,
             self.report,
             on_event=self._on_event,
             on_full_disk=functools.partial(self.end, Stop.DISK),
-            retry_s=terms.outcome_retry_s,
+            retry_s=options.outcome_retry_s,
         )
         self.failure: BaseException | None = None
 
@@ -188,9 +194,9 @@ class _Run:
                 self.failure = self.failure or error
                 self._stopping.set()
 
-    def owes_anything(self) -> bool:
+    def has_outstanding(self) -> bool:
         """Look for the first thing to buy; the next claim starts there."""
-        first = first_owed(self._ledger, self._plan.plan_id, self._selection)
+        first = first_outstanding(self._ledger, self._plan.plan_id, self._selection)
         if first is not None:
             with self._lock:
                 self._after_position = first - 1
@@ -210,9 +216,9 @@ class _Run:
 
     def _plan_holds(self) -> bool:
         """Refuse a plan whose file or prices have changed: what was approved is not what would be bought."""
-        if self._terms.file_sha256 not in (None, self._plan.file_sha256):
+        if self._options.file_sha256 not in (None, self._plan.file_sha256):
             changed = "The file has changed since it was planned."
-        elif self._plan.prices != self._terms.prices.key:
+        elif self._plan.prices != self._options.prices.key:
             changed = "The prices in the settings, or the rules of a newer program, are not those of this plan's quote."
         elif self._plan.created_at - self._ledger.clock() > dt.timedelta(seconds=CLOCK_SKEW_LIMIT_S):
             changed = f"The plan was made at {self._plan.created_at:%Y-%m-%d %H:%M} UTC, by a clock that was ahead."
@@ -237,7 +243,7 @@ class _Run:
             self.end(Stop.UNREACHABLE, f"{error} Nothing was bought.")
             return False
         except OpenmartError as error:
-            if self._terms.balance_floor is not None:
+            if self._options.balance_floor is not None:
                 self.report.warnings.append(f"The account's balance could not be read, so no floor binds: {error}")
         if not self._clock_is_right("nothing was bought"):
             return False
@@ -256,7 +262,7 @@ class _Run:
         return False
 
     def _is_above_floor(self, account: CreditBalance) -> bool:
-        floor, balance = self._terms.balance_floor, account.balance
+        floor, balance = self._options.balance_floor, account.balance
         if floor is None or account.is_unlimited:
             return True
         if balance is None:
@@ -292,8 +298,8 @@ class _Run:
         """Wait out pauses and take a slot of the request rate, before the intent is committed."""
         late_s = LATE_S
         while not self._stopping.is_set():
-            self._brakes.wait(self._stopping)
-            wait_s = self._pace.next_slot()
+            self._backoff.wait(self._stopping)
+            wait_s = self._rate_limiter.acquire()
             begun = time.monotonic()
             if not self._stopping.wait(wait_s) and time.monotonic() - begun <= wait_s + late_s:
                 return True
@@ -303,16 +309,16 @@ class _Run:
     def _claim(self) -> Claim | None:
         """Commit the intent for the next batch; None when there is nothing to do for this worker."""
         while not self._stopping.is_set():
-            self._brakes.wait(self._stopping)
+            self._backoff.wait(self._stopping)
             if not self._has_room_to_record() or not self._clock_is_right("nothing more is sent"):
                 return None
             with self._claiming:
-                if self._stopping.is_set() or self._brakes.are_on():
+                if self._stopping.is_set() or self._backoff.is_waiting():
                     continue  # what another thread gives back is not to be sent before its pause is over
                 claim = None if self._all_claimed else self._claim_next()
                 if claim is None and not self._in_flight and not self._stopping.is_set():
                     # Something may have been given back behind us; what is in flight may still be.
-                    self._all_claimed = not self.owes_anything()
+                    self._all_claimed = not self.has_outstanding()
             if claim is not None:
                 self._on_event("claimed", claim.batch.batch_no, len(claim.tasks), "")
                 return claim
@@ -326,13 +332,13 @@ class _Run:
             claim = sending.claim(
                 self._ledger,
                 self._plan.plan_id,
-                budget=self._terms.budget,
-                prices=self._terms.prices,
-                run_id=self._terms.run_id,
-                approval_id=self._terms.approval_id,
+                budget=self._options.budget,
+                prices=self._options.prices,
+                run_id=self._options.run_id,
+                approval_id=self._options.approval_id,
                 selection=self._selection,
-                key_hash=self._terms.key_hash,
-                deadline_s=self._terms.submit_timeout_s + INTENT_VALID_S,
+                key_hash=self._options.key_hash,
+                deadline_s=self._options.submit_timeout_s + INTENT_VALID_S,
                 after_position=self._after_position,
             )
         except BudgetReached as reached:
@@ -366,7 +372,7 @@ class _Run:
         error: BaseException | None = None
         submission: Submission | None = None
         try:
-            submission = self._client.submit([_on_the_wire(task, self._terms) for task in claim.tasks])
+            submission = self._client.submit([_on_the_wire(task, self._options) for task in claim.tasks])
         except BaseException as raised:  # noqa: BLE001  whatever it is, it is recorded before it goes anywhere
             error = raised
         self._on_event("answered", claim.batch.batch_no, len(claim.tasks), "" if error is None else str(error))
@@ -380,11 +386,11 @@ class _Run:
             wait_s = 0.0 if rule.waits is None else self._hold(rule.waits, error)
             if rule.stop is not None:
                 self.end(rule.stop, f"{error} What was sent stays ours; the rest stays owed.")
-        self._outcomes.record(claim, rule.record, reason=f"{error} {evidence}".strip())
+        self._outcomes.record(claim, rule.move, reason=f"{error} {evidence}".strip())
         if rule is UNEXPECTED:
             raise error
         if isinstance(error, Throttled):
-            self._pace.pause(wait_s)  # polls and reads of every process too: the server counts them together
+            self._rate_limiter.pause(wait_s)  # polls and reads of every process too: the server counts them together
         if rule.stop is rule.waits is None:
             self._count(got_id=False)
 
@@ -392,25 +398,25 @@ class _Run:
         """Write the intent down a second time, outside of the ledger; give the batch back where that can't be."""
         claimed = time.monotonic()
         try:
-            self._terms.surroundings.enter(self._ledger, self._terms.key_hash, claim.batch.batch_no)
+            self._options.surroundings.enter(self._ledger, self._options.key_hash, claim.batch.batch_no)
             self._journal.sending(claim)
         except OSError as full:
-            self._outcomes.record(claim, "give_back", reason=f"the submission journal could not be written: {full}")
+            self._outcomes.record(claim, MARK_NOT_SENT, reason=f"the submission journal could not be written: {full}")
             self.end(Stop.DISK, f"The submission journal could not be written ({full}). Nothing more is sent.")
             return False
         except LedgerRefused as refused:
-            self._outcomes.record(claim, "give_back", reason=str(refused))
+            self._outcomes.record(claim, MARK_NOT_SENT, reason=str(refused))
             self.end(Stop.FAILED, str(refused))
             return False
         self._on_event("journaled", claim.batch.batch_no, len(claim.tasks), "")
         if time.monotonic() - claimed > INTENT_VALID_S:
-            self._outcomes.record(claim, "give_back", reason=f"not sent within {INTENT_VALID_S} s of the intent")
+            self._outcomes.record(claim, MARK_NOT_SENT, reason=f"not sent within {INTENT_VALID_S} s of the intent")
             return False
         return True
 
     def _hold(self, why: Stop, error: BaseException) -> float:
         """Let no thread send for a while, or any more at all; return for how long, 0 where it is over."""
-        wait_s = self._brakes.hold(error)
+        wait_s = self._backoff.after(error)
         if wait_s is None:
             self.end(why, f"{error} What was sent stays ours; the rest stays owed: start again later.")
             return 0.0
@@ -418,7 +424,9 @@ class _Run:
         return wait_s
 
     def _count(self, *, got_id: bool) -> None:
-        trouble = self._brakes.trip(got_id=got_id)
+        if got_id:
+            self._backoff.reset()
+        trouble = self._breaker.count(got_id=got_id)
         if trouble is not None:
             self.end(
                 Stop.BREAKER,
@@ -432,7 +440,7 @@ async def _balance(client: OpenmartClient) -> CreditBalance:
         return await reader.credit_balance()
 
 
-def _on_the_wire(task: sending.ClaimedTask, terms: Terms) -> TaskRequest:
+def _on_the_wire(task: sending.ClaimedTask, options: PurchaseOptions) -> TaskRequest:
     return TaskRequest(
         domain=task.domain,
         title=task.title,
@@ -444,5 +452,5 @@ def _on_the_wire(task: sending.ClaimedTask, terms: Terms) -> TaskRequest:
         state=task.state,
         country=task.country,
         version=task.version,
-        notify_url=terms.notify_url,
+        notify_url=options.notify_url,
     )

@@ -13,13 +13,13 @@ import duckdb
 from openmart_pipeline.contacts.suppression import Suppression
 from openmart_pipeline.model.answers import Answer
 from openmart_pipeline.warehouse.answer_staging import StagedAnswers, staged_answers
-from openmart_pipeline.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.warehouse.connection import WarehouseFile, delete_rows, note_deleted
 from openmart_pipeline.warehouse.file_loads import note_file
 from openmart_pipeline.warehouse.staging import staging_folder
 from openmart_pipeline.warehouse.times import utc
 from openmart_pipeline.warehouse.warehouse_errors import RowsOutdated
 
-ODDITIES_SHOWN = 20  # kinds, most frequent first; each answer's own are in task_results.oddities
+ODDITIES_SHOWN = 20  # kinds, most frequent first; each answer's own are in task_results.parse_warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class LoadCounts:
     emails: int = 0
     phones: int = 0  # contacts with a number to call
     answers_with_oddities: int = 0
-    oddities: dict[str, int] = field(default_factory=dict)
+    parse_warnings: dict[str, int] = field(default_factory=dict)
 
 
 # The newest answer with a result, found or empty: an errored one replaces nothing.
@@ -63,14 +63,14 @@ SELECT fingerprint,
        arg_min(domain, source_row) AS company_domain,
        arg_min(company_name, source_row) AS company_name,
        arg_min(title, source_row) AS requested_title,
-       false AS has_left
+       false AS is_withdrawn
 FROM (SELECT DISTINCT ON (fingerprint, source_row) * FROM enrichment_plan
       WHERE input_file = $input_file AND outcome <> 'suppressed')
 GROUP BY fingerprint
 UNION ALL BY NAME
 SELECT fingerprint, []::BIGINT[] AS source_rows, []::VARCHAR[] AS source_tracking_ids, domain AS company_domain,
-       company_name, title AS requested_title, true AS has_left
-FROM left_rows
+       company_name, title AS requested_title, true AS is_withdrawn
+FROM withdrawn_rows
 WHERE input_file = $input_file
   AND fingerprint NOT IN (SELECT fingerprint FROM enrichment_plan WHERE input_file = $input_file)
 """
@@ -79,11 +79,11 @@ _CONTACTS = """
 INSERT INTO contacts BY NAME
 SELECT people.*, asked.*, $input_file AS input_file, $api_host AS api_host,
        email_domain <> company_domain AND NOT ends_with(email_domain, '.' || company_domain) AS is_other_domain,
-       batch_id, task_id, tracking_id, submitted_at, fetched_at, dagster_run_id
+       batch_id, task_id, tracking_id, submitted_at, fetched_at, run_id
 FROM read_parquet($people) AS people
 JOIN current_answers USING (task_no)
 JOIN asked USING (fingerprint)
-JOIN (SELECT task_no, batch_id, task_id, tracking_id, submitted_at, fetched_at, dagster_run_id
+JOIN (SELECT task_no, batch_id, task_id, tracking_id, submitted_at, fetched_at, run_id
       FROM read_parquet($answers)) USING (task_no)
 """
 
@@ -96,13 +96,13 @@ WHERE input_file = $input_file
 
 
 def replace_answers(
-    file: PrivateFile,
+    file: WarehouseFile,
     input_file: str,
     answers: Iterable[Sequence[Answer]],
     *,
     api_host: str,
     run_id: str,
-    loaded_seq: int,
+    load_watermark: int,
     suppression: Suppression,
     is_current: Callable[[], bool],
     now: dt.datetime,
@@ -134,7 +134,7 @@ def replace_answers(
             connection.execute(
                 "UPDATE input_files SET answers_loaded_at = ?, answers_loaded_by_run_id = ?, answers_loaded_seq = ? "
                 "WHERE input_file = ?",
-                [utc(now), run_id, loaded_seq, input_file],
+                [utc(now), run_id, load_watermark, input_file],
             )
             counts = _counts(connection, input_file, staged)
             if counts.answers < before["task_results"] or counts.contacts < before["contacts"]:
@@ -164,7 +164,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, input_file: str, staged: Stag
         emails=emails,
         phones=phones,
         answers_with_oddities=staged.answers_with_oddities,
-        oddities=dict(staged.oddities.most_common(ODDITIES_SHOWN)),
+        parse_warnings=dict(staged.parse_warnings.most_common(ODDITIES_SHOWN)),
     )
 
 

@@ -58,7 +58,7 @@ class StagedAnswers:
     answers: Path
     people: Path
     by_state: Counter[str] = field(default_factory=Counter)
-    oddities: Counter[str] = field(default_factory=Counter)
+    parse_warnings: Counter[str] = field(default_factory=Counter)
     answers_with_oddities: int = 0
 
 
@@ -78,9 +78,9 @@ def staged_answers(
             people_rows.add_columns(_people_columns(chunk, reads))
             staged.by_state.update(str(answer.state) for answer in chunk)
             for read in reads:
-                if read.oddities:
+                if read.parse_warnings:
                     staged.answers_with_oddities += 1
-                    staged.oddities.update(read.oddities)
+                    staged.parse_warnings.update(read.parse_warnings)
     return staged
 
 
@@ -88,12 +88,16 @@ def _read(answer: Answer, input_file: str) -> ContactsRead:
     read = contact_rows_of(answer, input_file=input_file)
     if answer.raw is None or len(answer.raw) <= RAW_BYTES:
         return read
-    return replace(read, oddities=(*read.oddities, TOO_LARGE))
+    return replace(read, parse_warnings=(*read.parse_warnings, TOO_LARGE))
 
 
 def _shown(answer: Answer, read: ContactsRead) -> str | None:
     """Return the answer as analysts read it; None of one that would break a query over all of them."""
-    if answer.raw is None or TOO_LARGE in read.oddities or any(TOO_DEEP in oddity for oddity in read.oddities):
+    if (
+        answer.raw is None
+        or TOO_LARGE in read.parse_warnings
+        or any(TOO_DEEP in oddity for oddity in read.parse_warnings)
+    ):
         return None
     return storable_json(answer.raw)
 
@@ -135,10 +139,10 @@ def _answer_columns(chunk: Sequence[Answer], reads: Sequence[ContactsRead]) -> d
         "info_access": [str(a.info_access) for a in chunk],
         "submitted_at": [utc(a.submitted_at) for a in chunk],
         "fetched_at": [utc(a.fetched_at) for a in chunk],
-        "dagster_run_id": [a.run_id for a in chunk],
+        "run_id": [a.run_id for a in chunk],
         "estimated_credits": [a.estimated_credits for a in chunk],
         "people": [len(read.rows) for read in reads],
-        "oddities": [read.oddities for read in reads],
+        "parse_warnings": [read.parse_warnings for read in reads],
         "raw": [_shown(answer, read) for answer, read in zip(chunk, reads, strict=True)],
     }
 

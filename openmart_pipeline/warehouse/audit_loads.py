@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from openmart_pipeline.contacts.contact_fields import storable_text
 from openmart_pipeline.model.answers import AuditRow
-from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.connection import WarehouseFile
 from openmart_pipeline.warehouse.definitions_sql import arrow_schema
 from openmart_pipeline.warehouse.tables import AUDIT_TRAIL
 from openmart_pipeline.warehouse.times import utc
 
 
-def extent(file: PrivateFile) -> tuple[int, int]:
+def extent(file: WarehouseFile) -> tuple[int, int]:
     """Return how many rows are held, and the number of the newest event among them."""
     with file.reading() as connection:
         row = connection.execute("SELECT count(*), coalesce(max(event_no), 0) FROM audit_trail").fetchone()
@@ -23,7 +23,7 @@ def extent(file: PrivateFile) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def replace_audit_trail(file: PrivateFile, rows: Sequence[AuditRow]) -> None:
+def replace_audit_trail(file: WarehouseFile, rows: Sequence[AuditRow]) -> None:
     """Hold these rows and no others."""
     values = [
         {

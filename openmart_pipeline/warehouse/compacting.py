@@ -5,12 +5,12 @@ Lives here: the copy and the step that puts a file in place. No table's contents
 
 import os
 
-from openmart_pipeline.warehouse.connection import PrivateFile, remove_side_files
+from openmart_pipeline.warehouse.connection import WarehouseFile, remove_side_files
 from openmart_pipeline.warehouse.tables import TABLES
 from openmart_pipeline.warehouse.warehouse_errors import unwritable
 
 
-def compact(file: PrivateFile) -> None:
+def compact(file: WarehouseFile) -> None:
     """Copy every row into a new file and put it in the old one's place; a kill leaves the one or the other.
 
     Deleting in DuckDB leaves the deleted text in the file's blocks; the new file never had it.
@@ -31,7 +31,7 @@ def compact(file: PrivateFile) -> None:
         fresh.discard(with_lock=True)
 
 
-def take_over(file: PrivateFile, fresh: PrivateFile) -> None:
+def take_over(file: WarehouseFile, fresh: WarehouseFile) -> None:
     """Put a file that nobody else uses in the place of `file`, in one step; whoever waits for a turn gets the new one.
 
     Raises:

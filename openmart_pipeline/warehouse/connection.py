@@ -60,7 +60,7 @@ def remove_side_files(database: Path) -> None:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
-class PrivateFile:
+class WarehouseFile:
     """The pipeline's own database file: readers of ours wait their turn too, analysts never come here.
 
     A reader in another process would make every writer fail for as long as it reads, so reading takes turns
@@ -146,10 +146,10 @@ class PrivateFile:
                 "published: check the disk and run this step again."
             )
 
-    def beside(self, suffix: str) -> "PrivateFile":
+    def beside(self, suffix: str) -> "WarehouseFile":
         """Return another file of the same kind, next to this one."""
         path = self.path.with_name(self.path.name + suffix)
-        return PrivateFile(path, memory_limit=self.memory_limit, turn_timeout_s=self.turn_timeout_s)
+        return WarehouseFile(path, memory_limit=self.memory_limit, turn_timeout_s=self.turn_timeout_s)
 
     def discard(self, *, with_lock: bool = False) -> None:
         """Remove the file and everything beside it; its lock only where nobody else can be waiting for it."""

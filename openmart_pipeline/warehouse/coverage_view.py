@@ -7,7 +7,7 @@ from openmart_pipeline.warehouse.tables import COMPANIES, INTEGER, TEXT, Column,
 
 # How a question without an answer stands; of several questions of a row, what comes first here is shown.
 UNANSWERED = (
-    *("unknown", "stuck", "in_flight", "twin", "to_buy", "owned"),
+    *("unknown", "stalled", "in_flight", "duplicate_in_flight", "to_buy", "owned"),
     *("rejected", "expired", "cancelled", "unmatched", "errored", "ended_badly"),
 )
 
@@ -20,12 +20,12 @@ WITH bought AS (
            CASE WHEN bool_or(is_current AND people > 0) THEN 'found'
                 WHEN bool_or(is_current) THEN 'nothing_found'
                 WHEN bool_or(state = 'unknown') THEN 'unknown'
-                WHEN bool_or(state IN ('in_flight', 'stuck', 'twin')) THEN 'waiting'
+                WHEN bool_or(state IN ('in_flight', 'stalled', 'duplicate_in_flight')) THEN 'waiting'
                 WHEN bool_or(state = 'purged') THEN 'purged'
-                WHEN bool_or(state NOT IN ('unsent', 'released')) THEN 'errored'
+                WHEN bool_or(state NOT IN ('not_sent', 'released')) THEN 'errored'
            END AS status,
            arg_max(state, task_no)
-               FILTER (WHERE state NOT IN ('found', 'empty', 'purged', 'unsent', 'released')) AS stands,
+               FILTER (WHERE state NOT IN ('found', 'empty', 'purged', 'not_sent', 'released')) AS stands,
            sum(people) FILTER (WHERE is_current) AS contacts
     FROM task_results
     GROUP BY ALL

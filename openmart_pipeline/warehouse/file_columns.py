@@ -22,7 +22,7 @@ CONTACTS_WITH_COLUMNS = View(
         *COMPANIES.only("website"),
         *CONTACTS.only("company_domain", "company_name", "requested_title", "first_name", "last_name", "full_name"),
         *CONTACTS.only("title", "email", "email_verified", "phone", "phone_region", "phone_line_type", "linkedin_url"),
-        *CONTACTS.only("has_left", "fetched_at", "contact_id"),
+        *CONTACTS.only("is_withdrawn", "fetched_at", "contact_id"),
         Column(
             "file_columns",
             TEXT,
@@ -32,7 +32,8 @@ CONTACTS_WITH_COLUMNS = View(
     """
 SELECT contacts.input_file, contact_rows.source_row, contact_rows.tracking_id AS source_tracking_id, companies.website,
        contacts.company_domain, contacts.company_name, requested_title, first_name, last_name, full_name, title, email,
-       email_verified, phone, phone_region, phone_line_type, linkedin_url, has_left, fetched_at, contacts.contact_id,
+       email_verified, phone, phone_region, phone_line_type, linkedin_url, is_withdrawn, fetched_at,
+       contacts.contact_id,
        companies.other AS file_columns
 FROM contacts
 LEFT JOIN contact_rows USING (contact_id, input_file)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from openmart_pipeline.contacts.contact_fields import storable_text
 from openmart_pipeline.model.answers import BatchRow, LeftRow, UnmatchedRow
-from openmart_pipeline.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.warehouse.connection import WarehouseFile, delete_rows, note_deleted
 from openmart_pipeline.warehouse.definitions_sql import arrow_schema
 from openmart_pipeline.warehouse.staging import Rows, StagedRows, staging_folder
 from openmart_pipeline.warehouse.tables import (
@@ -58,7 +58,7 @@ def note_file(connection: duckdb.DuckDBPyConnection, input_file: str) -> None:
     connection.execute("DELETE FROM published_info")
 
 
-def note_states(file: PrivateFile, changed: list[list[str]]) -> None:
+def note_states(file: WarehouseFile, changed: list[list[str]]) -> None:
     """Write the states of these files, each given before its name."""
     with file.writing() as connection:
         connection.executemany("UPDATE input_files SET file_state = ? WHERE input_file = ?", changed)
@@ -66,7 +66,7 @@ def note_states(file: PrivateFile, changed: list[list[str]]) -> None:
 
 
 def replace_companies(
-    file: PrivateFile,
+    file: WarehouseFile,
     input_file: str,
     file_sha256: str,
     reading: str,
@@ -77,7 +77,7 @@ def replace_companies(
     """Replace the file's rows in `companies` and `rejected_rows`.
 
     Rows of another version, or read in another way, end the plan of the old ones: what was bought by it is left behind
-    in `left_rows`, with its contacts, until the file is planned anew.
+    in `withdrawn_rows`, with its contacts, until the file is planned anew.
 
     The chunks are consumed before the turn is taken: they may come from a slow reader, or read the warehouse.
 
@@ -135,14 +135,14 @@ def replace_companies(
 
 
 _LEAVE = """
-INSERT INTO left_rows BY NAME
-SELECT $input_file AS input_file, $now AS left_at, source_row, fingerprint, domain, title, company_name, city, state,
-       country, version, max_k, info_access,
+INSERT INTO withdrawn_rows BY NAME
+SELECT $input_file AS input_file, $now AS withdrawn_at, source_row, fingerprint, domain, title, company_name, city,
+       state, country, version, max_k, info_access,
        (SELECT file_sha256 FROM input_files WHERE input_file = $input_file) AS file_sha256
 FROM enrichment_plan
 WHERE input_file = $input_file
   AND fingerprint IN (SELECT fingerprint FROM task_results WHERE input_file = $input_file)
-  AND fingerprint NOT IN (SELECT fingerprint FROM left_rows WHERE input_file = $input_file)
+  AND fingerprint NOT IN (SELECT fingerprint FROM withdrawn_rows WHERE input_file = $input_file)
 QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY source_row) = 1
 """
 
@@ -172,7 +172,7 @@ def _refuse_doubled_rows(connection: duckdb.DuckDBPyConnection, kept_path: str) 
 
 
 def company_tables(
-    file: PrivateFile, input_file: str, chunk_rows: int, columns: Sequence[str] = COMPANY_COLUMNS
+    file: WarehouseFile, input_file: str, chunk_rows: int, columns: Sequence[str] = COMPANY_COLUMNS
 ) -> Iterator[pa.Table]:
     """Yield the file's kept rows in file order, as they were when the first chunk was asked for.
 
@@ -194,7 +194,7 @@ def company_tables(
 
 
 def replace_plan(
-    file: PrivateFile,
+    file: WarehouseFile,
     input_file: str,
     plan_id: str,
     chunks: Iterable[Rows],
@@ -206,7 +206,7 @@ def replace_plan(
         with StagedRows(folder / "left.parquet", _LEFT_COLUMNS) as staged_left:
             for leaving in left:
                 columns = dict(zip(LeftRow._fields, zip(*leaving, strict=True), strict=True))
-                staged_left.add_columns({**columns, "left_at": [utc(row.left_at) for row in leaving]})
+                staged_left.add_columns({**columns, "withdrawn_at": [utc(row.withdrawn_at) for row in leaving]})
         with StagedRows(folder / "plan.parquet", _PLAN_COLUMNS) as staged:
             for rows in chunks:
                 staged.add(rows)
@@ -217,9 +217,9 @@ def replace_plan(
                 "INSERT INTO enrichment_plan BY NAME SELECT ? AS input_file, ? AS plan_id, * FROM read_parquet(?)",
                 [input_file, plan_id, str(staged.path)],
             )
-            delete_rows(connection, "left_rows", input_file)
+            delete_rows(connection, "withdrawn_rows", input_file)
             connection.execute(
-                "INSERT INTO left_rows BY NAME SELECT ? AS input_file, * FROM read_parquet(?)",
+                "INSERT INTO withdrawn_rows BY NAME SELECT ? AS input_file, * FROM read_parquet(?)",
                 [input_file, str(staged_left.path)],
             )
             connection.execute(
@@ -229,7 +229,7 @@ def replace_plan(
 
 
 def replace_batches(
-    file: PrivateFile, input_file: str, batches: Sequence[BatchRow], unmatched: Sequence[UnmatchedRow]
+    file: WarehouseFile, input_file: str, batches: Sequence[BatchRow], unmatched: Sequence[UnmatchedRow]
 ) -> None:
     """Replace the file's rows in `submitted_batches` and `unmatched_results` by these."""
     rows = pa.Table.from_pylist(
@@ -275,7 +275,7 @@ def _batch_values(input_file: str, batch: BatchRow) -> dict[str, object]:
         "submitted_at": utc(batch.submitted_at),
         "ready_at": utc(batch.ready_at),
         "collected_at": utc(batch.collected_at),
-        "dagster_run_id": batch.run_id,
+        "run_id": batch.run_id,
         "estimated_credits_reserved": batch.estimated_credits_reserved,
         "estimated_credits_settled": batch.estimated_credits_settled,
         "evidence": storable_text(batch.evidence),

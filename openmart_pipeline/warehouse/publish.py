@@ -17,7 +17,7 @@ import duckdb
 from openmart_pipeline.private_files import make_folder
 from openmart_pipeline.warehouse.compacting import compact
 from openmart_pipeline.warehouse.connection import (
-    PrivateFile,
+    WarehouseFile,
     holds_deleted_rows,
     remove_side_files,
 )
@@ -48,7 +48,7 @@ class PublishedInfo:
 
 
 def publish(
-    file: PrivateFile,
+    file: WarehouseFile,
     published_path: Path,
     generation: int,
     info: PublishedInfo,
@@ -107,7 +107,7 @@ def publish(
     return True
 
 
-def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None]) -> None:
+def _replace(file: WarehouseFile, published: Path, on_step: Callable[[str], None]) -> None:
     make_folder(published.parent)  # analysts may be other users
     copy = published.with_name(published.name + ".publishing")
     _discard(copy)  # of a killed attempt; read-only, so it can't be written over
@@ -138,7 +138,7 @@ def _replace(file: PrivateFile, published: Path, on_step: Callable[[str], None])
     on_step("published")
 
 
-def _store_views(file: PrivateFile, copy: Path) -> None:
+def _store_views(file: WarehouseFile, copy: Path) -> None:
     """Reckon once what everybody will look at, in the copy: the private file changes too often for that."""
     try:
         with file.attached(copy, read_only=False) as connection:
@@ -162,7 +162,7 @@ def published_generation(published_path: Path) -> int | None:
     return None if mark is None else mark[1]
 
 
-def _is_out(file: PrivateFile, published_path: Path, generation: int) -> bool:
+def _is_out(file: WarehouseFile, published_path: Path, generation: int) -> bool:
     """Whether both files carry the same mark: every change of the private file removes it there."""
     with file.reading() as connection:
         mark = connection.execute("SELECT publication_id, generation FROM published_info").fetchone()

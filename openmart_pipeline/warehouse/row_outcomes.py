@@ -5,7 +5,7 @@ Lives here: two queries. Outcomes, reasons and details are written by the intake
 
 from dataclasses import dataclass
 
-from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.connection import WarehouseFile
 
 EXAMPLES = 3  # of each; `companies` and `rejected_rows` have them all
 ASKED_AS = " is asked about as "
@@ -30,7 +30,7 @@ class RowOutcome:
     """The first of them: the row's number as a spreadsheet shows it, and a sentence or an address."""
 
 
-def row_outcomes(file: PrivateFile, input_file: str) -> list[RowOutcome]:
+def row_outcomes(file: WarehouseFile, input_file: str) -> list[RowOutcome]:
     """Return the kept rows first, then the reasons, the most frequent first; nothing that no row is."""
     bound = {"input_file": input_file, "examples": EXAMPLES}
     with file.reading() as connection:

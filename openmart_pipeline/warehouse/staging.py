@@ -14,7 +14,7 @@ import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.connection import WarehouseFile
 from openmart_pipeline.warehouse.definitions_sql import arrow_schema
 from openmart_pipeline.warehouse.tables import Column
 from openmart_pipeline.warehouse.warehouse_errors import unwritable
@@ -26,7 +26,7 @@ Rows: TypeAlias = "pa.Table | pd.DataFrame"
 
 
 @contextlib.contextmanager
-def staging_folder(file: PrivateFile) -> Iterator[Path]:
+def staging_folder(file: WarehouseFile) -> Iterator[Path]:
     """Yield an empty folder that goes away with the block, or with the next caller's if we are killed.
 
     It stands beside the database, not in the system's temporary folder: it holds people's data and may be

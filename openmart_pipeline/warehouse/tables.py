@@ -66,7 +66,7 @@ _INFO_ACCESS = Column("info_access", TEXT, "What was asked for: EMAIL, PHONE or 
 _ROW_TRACKING_ID = Column("tracking_id", TEXT, "The row's own id from the file, unchanged")
 _WIRE_TRACKING_ID = Column("tracking_id", TEXT, "Our id on the wire: <ledger>-<batch_no>-<position>")
 _BATCH_ID = Column("batch_id", TEXT, "The batch at Openmart; null while unknown")
-_RUN_ID = Column("dagster_run_id", TEXT, "The run that bought it")
+_RUN_ID = Column("run_id", TEXT, "The run that bought it")
 _SUBMITTED_AT = Column("submitted_at", UTC, "When Openmart accepted the batch, UTC")
 _FETCHED_AT = Column("fetched_at", UTC, "When the answer was read, UTC")
 
@@ -170,14 +170,14 @@ ENRICHMENT_PLAN = Table(
 )
 
 LEFT_ROWS = Table(
-    "left_rows",
+    "withdrawn_rows",
     "A row is a question that an earlier version of a file asked and the current one does not, because its row left or "
     "the plan asks something else now: its contacts stay, and nothing more is bought for it",
     (
         _INPUT_FILE,
         Column("source_row", INTEGER, "Row in the version that last asked it, as a spreadsheet numbers it"),
         Column("file_sha256", TEXT, "Hash of that version"),
-        Column("left_at", UTC, "When the file was planned without it, UTC"),
+        Column("withdrawn_at", UTC, "When the file was planned without it, UTC"),
         _FINGERPRINT,
         *ENRICHMENT_PLAN.only("domain", "title", "company_name", "city", "state", "country", "version"),
         _MAX_K,
@@ -244,7 +244,7 @@ TASK_RESULTS = Table(
             "What was found in it, at the price table when it was loaded; an estimate, null while prices are unknown",
         ),
         Column("people", INTEGER, "Contacts read from it"),
-        Column("oddities", "VARCHAR[]", "What in the answer could not be read; it is still in raw"),
+        Column("parse_warnings", "VARCHAR[]", "What in the answer could not be read; it is still in raw"),
         Column(
             "raw",
             TEXT,
@@ -284,16 +284,16 @@ CONTACTS = Table(
     (
         Column("contact_id", TEXT, "Stays the same at every reload: a hash of file, question and person"),
         _INPUT_FILE,
-        Column("source_rows", "BIGINT[]", "Rows of the file that ask this question; none when has_left"),
+        Column("source_rows", "BIGINT[]", "Rows of the file that ask this question; none when is_withdrawn"),
         Column(
             "source_tracking_ids",
             "VARCHAR[]",
             "Those rows' own ids, in the same order, null where a row has none",
         ),
         Column(
-            "has_left",
+            "is_withdrawn",
             "BOOLEAN",
-            "The file no longer asks its question, see left_rows: found earlier, and kept",
+            "The file no longer asks its question, see withdrawn_rows: found earlier, and kept",
         ),
         Column("company_domain", TEXT, "Domain that was asked about"),
         Column("company_name", TEXT, "Company name in the file"),

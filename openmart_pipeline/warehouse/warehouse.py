@@ -16,7 +16,7 @@ from openmart_pipeline.intake.frames import frame_of
 from openmart_pipeline.model.answers import Answer, AuditRow, BatchRow, LeftRow, UnmatchedRow
 from openmart_pipeline.warehouse import answer_loads, audit_loads, compacting, file_loads, publish
 from openmart_pipeline.warehouse.answer_loads import LoadCounts
-from openmart_pipeline.warehouse.connection import PrivateFile, delete_rows, note_deleted
+from openmart_pipeline.warehouse.connection import WarehouseFile, delete_rows, note_deleted
 from openmart_pipeline.warehouse.file_loads import CompanyCounts
 from openmart_pipeline.warehouse.publish import PublishedInfo
 from openmart_pipeline.warehouse.row_outcomes import RowOutcome, row_outcomes
@@ -53,7 +53,7 @@ class Warehouse:
         """Touch nothing yet: the file is made by the first call that needs it."""
         self.path = path
         self.published_path = published_path
-        self._file = PrivateFile(path, memory_limit=memory_limit, turn_timeout_s=turn_timeout_s)
+        self._file = WarehouseFile(path, memory_limit=memory_limit, turn_timeout_s=turn_timeout_s)
         self._now = now
 
     def replace_companies(
@@ -125,13 +125,13 @@ class Warehouse:
         *,
         api_host: str,
         run_id: str,
-        loaded_seq: int = -1,
+        load_watermark: int = -1,
         suppression: Suppression = NOBODY,
         is_current: Callable[[], bool] = lambda: True,
     ) -> LoadCounts:
         """Replace the file's task results, contacts and their rows, in one transaction.
 
-        `loaded_seq` is the number of the newest event of the ledger that the answers hold; kept with them. People
+        `load_watermark` is the number of the newest event of the ledger that the answers hold; kept with them. People
         on the suppression list are in none of the rows.
 
         Raises:
@@ -144,7 +144,7 @@ class Warehouse:
             answers,
             api_host=api_host,
             run_id=run_id,
-            loaded_seq=loaded_seq,
+            load_watermark=load_watermark,
             suppression=suppression,
             is_current=is_current,
             now=self._now(),

@@ -120,16 +120,16 @@ COST_PER_USABLE_CONTACT = View(
 
 # A batch bought for another file is still this contact's batch.
 _LINEAGE = """
-SELECT contact_id, input_file, coalesce(contact_rows.source_row, left_rows.source_row) AS source_row,
+SELECT contact_id, input_file, coalesce(contact_rows.source_row, withdrawn_rows.source_row) AS source_row,
        contact_rows.tracking_id AS source_tracking_id,
-       CASE WHEN has_left THEN left_rows.file_sha256 ELSE files.file_sha256 END AS file_sha256, files.plan_id,
+       CASE WHEN is_withdrawn THEN withdrawn_rows.file_sha256 ELSE files.file_sha256 END AS file_sha256, files.plan_id,
        contacts.fingerprint, results.batch_no, contacts.batch_id,
        batches.input_file AS bought_for_input_file, contacts.task_no, contacts.task_id, contacts.tracking_id,
-       contacts.dagster_run_id, files.answers_loaded_by_run_id, contacts.api_host, batches.intent_at,
+       contacts.run_id, files.answers_loaded_by_run_id, contacts.api_host, batches.intent_at,
        contacts.submitted_at, batches.ready_at, contacts.fetched_at
 FROM contacts
 LEFT JOIN contact_rows USING (contact_id, input_file)
-LEFT JOIN left_rows USING (input_file, fingerprint)
+LEFT JOIN withdrawn_rows USING (input_file, fingerprint)
 JOIN input_files AS files USING (input_file)
 JOIN task_results AS results USING (input_file, task_no)
 LEFT JOIN submitted_batches AS batches ON batches.batch_no = results.batch_no
@@ -147,7 +147,7 @@ LINEAGE = View(
         *CONTACTS.only("fingerprint"),
         *TASK_RESULTS.only("batch_no", "batch_id"),
         Column("bought_for_input_file", TEXT, "The file whose plan paid for it: often this one"),
-        *CONTACTS.only("task_no", "task_id", "tracking_id", "dagster_run_id"),
+        *CONTACTS.only("task_no", "task_id", "tracking_id", "run_id"),
         *INPUT_FILES.only("answers_loaded_by_run_id"),
         *CONTACTS.only("api_host"),
         *SUBMITTED_BATCHES.only("intent_at"),

@@ -124,7 +124,7 @@ def test_a_body_leaves_once_at_most():
     async def twice() -> None:
         body = OutgoingBody(b"[]")
         assert [chunk async for chunk in body] == [b"[]"]
-        assert body.has_left
+        assert body.is_withdrawn
         with pytest.raises(RuntimeError, match="asked for again"):
             [chunk async for chunk in body]
 

@@ -27,7 +27,7 @@ from openmart_pipeline.api.errors import (
     WrongAddress,
 )
 from openmart_pipeline.api.models import DenyKind, TaskState
-from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT, RateLimiter
 from openmart_pipeline.api.reads import Reader
 from openmart_pipeline_tests.api.scripted_server import (
     ScriptedServer,
@@ -49,12 +49,18 @@ STATUS = {"processing": 0, "completed": 1, "errored": 0, "total": 1, "batch_read
 
 
 def client_of(
-    url: str, *, pace: Pace = UNPACED, attempts: int = 3, timeout_s: float = 5, cap_s: float = 0.2, total_s: float = 20
+    url: str,
+    *,
+    rate_limiter: RateLimiter = NO_RATE_LIMIT,
+    attempts: int = 3,
+    timeout_s: float = 5,
+    cap_s: float = 0.2,
+    total_s: float = 20,
 ) -> OpenmartClient:
     return OpenmartClient(
         url,
         KEY,
-        pace=pace,
+        rate_limiter=rate_limiter,
         read_timeout_s=timeout_s,
         connect_timeout_s=2,
         read_attempts=attempts,
@@ -80,7 +86,7 @@ class _CountedTurns:
         self.turns = 0
         self.pauses_s: list[float] = []
 
-    def next_slot(self) -> float:
+    def acquire(self) -> float:
         self.turns += 1
         return self.wait_s
 
@@ -189,14 +195,14 @@ def test_a_fault_that_passes_is_outlasted(fault: Step):
 
 
 def test_a_fault_that_stays_fails_within_the_attempts_and_loses_nothing(caplog: pytest.LogCaptureFixture):
-    pace = _CountedTurns()
+    rate_limiter = _CountedTurns()
     with (
         ScriptedServer(says(503, b"down")) as server,
         caplog.at_level(logging.WARNING),
         pytest.raises(ReadFailed, match="Nothing is lost") as caught,
     ):
-        read(client_of(server.url, pace=pace), lambda reader: reader.task("t1"))
-    assert len(server.requests) == 3 <= pace.turns
+        read(client_of(server.url, rate_limiter=rate_limiter), lambda reader: reader.task("t1"))
+    assert len(server.requests) == 3 <= rate_limiter.turns
     assert "HTTP 503: down" in str(caught.value.last)
     assert sum("next attempt in" in message for message in caplog.messages) == 2
 
@@ -255,11 +261,11 @@ def test_a_429_storm_ends_in_few_calls_whatever_retry_after_says(
     retry_after: str | None, said_s: float | None, paused_s: float
 ):
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
-    pace = _CountedTurns()
+    rate_limiter = _CountedTurns()
     with ScriptedServer(says(429, headers=headers)) as server, pytest.raises(ReadFailed) as caught:
-        read(client_of(server.url, pace=pace), lambda reader: reader.task("t1"))
+        read(client_of(server.url, rate_limiter=rate_limiter), lambda reader: reader.task("t1"))
     assert len(server.requests) == 3
-    assert pace.pauses_s == [paused_s] * 3
+    assert rate_limiter.pauses_s == [paused_s] * 3
     assert isinstance(caught.value.last, Throttled)
     assert caught.value.last.retry_after_s == said_s
 
@@ -280,11 +286,11 @@ def test_the_wait_the_server_asks_for_is_kept():
 
 
 def test_every_attempt_waits_for_its_turn():
-    pace = _CountedTurns(wait_s=0.1)
+    rate_limiter = _CountedTurns(wait_s=0.1)
     started = time.monotonic()
     with ScriptedServer(says(503), says(200, TASK)) as server:
-        read(client_of(server.url, pace=pace), lambda reader: reader.task("t1"))
-    assert pace.turns >= 2  # one that was overslept on a busy machine is given up for another
+        read(client_of(server.url, rate_limiter=rate_limiter), lambda reader: reader.task("t1"))
+    assert rate_limiter.turns >= 2  # one that was overslept on a busy machine is given up for another
     assert time.monotonic() - started >= 0.2
 
 

@@ -379,7 +379,7 @@ class _Pauses:
     def __init__(self) -> None:
         self.asked_s: list[float] = []
 
-    def next_slot(self) -> float:
+    def acquire(self) -> float:
         raise AssertionError("a submit takes no turn: its caller did before it committed the intent")
 
     def pause(self, seconds: float) -> None:
@@ -391,11 +391,11 @@ class _Pauses:
 )
 def test_a_throttled_submit_makes_everyone_pause(retry_after: str | None, asked_s: float | None, paused_s: float):
     headers = {"Retry-After": retry_after} if retry_after else {}
-    pace = _Pauses()
+    rate_limiter = _Pauses()
     with ScriptedServer(says(429, headers=headers)) as server, pytest.raises(Throttled) as caught:
-        OpenmartClient(server.url, KEY, pace=pace).submit([TASK])
+        OpenmartClient(server.url, KEY, rate_limiter=rate_limiter).submit([TASK])
     assert caught.value.retry_after_s == asked_s
-    assert pace.asked_s == [paused_s]
+    assert rate_limiter.asked_s == [paused_s]
 
 
 def test_a_pace_that_fails_does_not_hide_that_nothing_was_created():
@@ -404,7 +404,7 @@ def test_a_pace_that_fails_does_not_hide_that_nothing_was_created():
             raise OSError("the disk is full")
 
     with ScriptedServer(says(429)) as server, pytest.raises(Throttled):
-        OpenmartClient(server.url, KEY, pace=_Failing()).submit([TASK])
+        OpenmartClient(server.url, KEY, rate_limiter=_Failing()).submit([TASK])
 
 
 # The key, and what must not even be tried

@@ -65,7 +65,7 @@ def test_a_batch_goes_from_submit_to_people(simulator: SimulatorProcess, client:
     assert set(answers) == {task.tracking_id for task in TASKS}
     read = [read_people(raw) for raw in answers.values()]
     assert any(answer.people for answer in read)
-    assert not any(answer.oddities for answer in read)
+    assert not any(answer.parse_warnings for answer in read)
 
 
 def test_a_wrong_key_is_told_apart_from_a_wrong_request(simulator: SimulatorProcess, client: OpenmartClient):

@@ -90,13 +90,13 @@ def test_an_unverified_address_is_still_an_address():
 def test_changed_types_are_read_as_far_as_they_go_and_named(person: object, expected: Person, oddity: str):
     read = read_people(answer([person]))
     assert read.people == (expected,)
-    assert oddity in read.oddities
+    assert oddity in read.parse_warnings
 
 
 def test_what_is_no_person_is_named_and_the_others_are_read():
     read = read_people(answer([None, "Jane", 7, {}, {"email": {}}, [JANE], JANE]))
     assert [person.first_name for person in read.people] == ["Jane"]
-    assert read.oddities == (
+    assert read.parse_warnings == (
         "data[0]: null instead of an object",
         "data[1]: text instead of an object",
         "data[2]: a number instead of an object",
@@ -109,7 +109,7 @@ def test_what_is_no_person_is_named_and_the_others_are_read():
 def test_one_person_without_a_list_around_is_read():
     read = read_people(answer(JANE))
     assert [person.first_name for person in read.people] == ["Jane"]
-    assert read.oddities == ("data: an object instead of a list",)
+    assert read.parse_warnings == ("data: an object instead of a list",)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_one_person_without_a_list_around_is_read():
 def test_an_answer_without_people_says_why(raw: bytes, oddity: str):
     read = read_people(raw)
     assert read.people == ()
-    assert read.oddities[0] == oddity
+    assert read.parse_warnings[0] == oddity
 
 
 @pytest.mark.parametrize("data", [None, [], {}])
@@ -163,25 +163,25 @@ def test_people_phones_and_texts_of_one_answer_are_bounded():
     assert len(read.people) == 1_000
     assert len(read.people[0].phones) == 50
     assert len(read.people[0].title or "") == 1_000
-    assert "data: more than 1,000 entries, the others left out" in read.oddities
+    assert "data: more than 1,000 entries, the others left out" in read.parse_warnings
 
 
 def test_damaged_text_costs_the_damaged_characters_only():
     read = read_people(b'{"data": [{"first_name": "Jos\xe9", "last_name": "Doe"}]}')
     assert read.people == (Person(first_name="Jos\ufffd", last_name="Doe"),)
-    assert read.oddities == ("answer: not valid UTF-8, damaged characters replaced",)
+    assert read.parse_warnings == ("answer: not valid UTF-8, damaged characters replaced",)
 
 
 def test_a_million_oddities_are_reported_in_a_few_words():
     read = read_people(b'{"data": [' + b"0," * 999_999 + b"0]}")
-    assert len(read.oddities) == 21
-    assert read.oddities[-1] == "and 981 more"
+    assert len(read.parse_warnings) == 21
+    assert read.parse_warnings[-1] == "and 981 more"
 
 
 def test_oddities_never_quote_what_may_be_personal():
     read = read_people(answer([{"email": "jane@x.com", "title": {"name": "Jane"}, "phones": ["+1555"]}]))
-    assert read.oddities
-    assert not any("jane" in oddity.lower() or "1555" in oddity for oddity in read.oddities)
+    assert read.parse_warnings
+    assert not any("jane" in oddity.lower() or "1555" in oddity for oddity in read.parse_warnings)
 
 
 _ANYTHING = st.recursive(

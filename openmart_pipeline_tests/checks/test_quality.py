@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from openmart_pipeline.checks import drift, quality
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
@@ -21,21 +21,21 @@ FILES = {name: [f"{name[0]}{number}.com" for number in range(30)] for name in ("
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Three files of thirty companies; nobody was found for the last one."""
     data_dir = tmp_path_factory.mktemp("data")
     for name, domains in FILES.items():
         company_file(data_dir, name, domains)
     with (
         SimulatorProcess(tmp_path_factory.mktemp("simulator")) as simulator,
-        at_work(data_dir, simulator.url) as (work, buyer),
+        at_work(data_dir, simulator.url) as (work, session),
     ):
-        whole_run(work, buyer, *FILES)
+        whole_run(work, session, *FILES)
         spoil(work, "c.csv", lambda answer: answer | {"data": []})
         yield work
 
 
-def spoil(work: Workplace, key: str, change) -> None:
+def spoil(work: Services, key: str, change) -> None:
     """Answer a file's questions differently, and load them."""
     query = (
         sa.select(schema.tasks.c.task_no, schema.tasks.c.raw)
@@ -53,7 +53,7 @@ def spoil(work: Workplace, key: str, change) -> None:
     steps.load_contacts(work, key, run_id="r")
 
 
-def test_the_numbers_of_a_file_are_those_of_its_tables(work: Workplace) -> None:
+def test_the_numbers_of_a_file_are_those_of_its_tables(work: Services) -> None:
     a, c = quality.quality_of_file(work, "a.csv"), quality.quality_of_file(work, "c.csv")
     assert (a.answered, a.people) == (
         30,
@@ -65,7 +65,7 @@ def test_the_numbers_of_a_file_are_those_of_its_tables(work: Workplace) -> None:
     assert (c.hit_rate, c.verified_rate, c.credits_per_usable_contact) == (0, None, None)
 
 
-def test_in_the_total_what_files_share_counts_once(work: Workplace) -> None:
+def test_in_the_total_what_files_share_counts_once(work: Services) -> None:
     files = {name: quality.quality_of_file(work, name) for name in FILES}
     before = quality.quality_in_total(work)
     assert (before.answered, before.found) == (90, sum(file.found for file in files.values()))
@@ -79,35 +79,35 @@ def test_in_the_total_what_files_share_counts_once(work: Workplace) -> None:
     assert after == before
 
 
-def test_a_file_far_below_its_siblings_is_named_and_one_below_the_floor_too(work: Workplace) -> None:
+def test_a_file_far_below_its_siblings_is_named_and_one_below_the_floor_too(work: Services) -> None:
     found = quality.low_hit_rates(replace(work, hit_rate_floor=0.0))
     assert found.count == 1
     assert found.sample[0].startswith("c.csv: 0% (0 of 30); the other files' median is")
     assert quality.low_hit_rates(replace(work, hit_rate_floor=1.01)).count == 3
-    assert quality.low_verified_shares(replace(work, verified_rate_floor=0.0)).keeps_promise
+    assert quality.low_verified_shares(replace(work, verified_rate_floor=0.0)).is_kept
     verified = quality.low_verified_shares(replace(work, verified_rate_floor=1.01))
     assert verified.count == 2
     assert "OPENMART_VERIFIED_RATE_FLOOR" in verified.says
 
 
-def test_too_few_answers_say_nothing(work: Workplace, tmp_path: Path) -> None:
+def test_too_few_answers_say_nothing(work: Services, tmp_path: Path) -> None:
     company_file(tmp_path, "few.csv", ["a.com"])
     with at_work(tmp_path, "http://127.0.0.1:9", OPENMART_HIT_RATE_FLOOR="1") as (empty, _buyer):
-        steps.take_companies(empty, "few.csv")
-        assert quality.low_hit_rates(empty).keeps_promise
-        assert drift.drifted_answers(empty).keeps_promise
+        steps.ingest_companies(empty, "few.csv")
+        assert quality.low_hit_rates(empty).is_kept
+        assert drift.drifted_answers(empty).is_kept
 
 
-def test_every_address_is_well_formed_until_somebody_writes_into_the_table(work: Workplace) -> None:
-    assert quality.malformed_emails(work).keeps_promise
+def test_every_address_is_well_formed_until_somebody_writes_into_the_table(work: Services) -> None:
+    assert quality.malformed_emails(work).is_kept
     written(work, "UPDATE contacts SET email = 'Not An Address' WHERE email = (SELECT min(email) FROM contacts)")
     assert quality.malformed_emails(work).count == 1
     steps.load_contacts(work, "a.csv", run_id="r")
-    assert quality.malformed_emails(work).keeps_promise
+    assert quality.malformed_emails(work).is_kept
 
 
-def test_a_contact_of_no_task_of_ours_is_found(work: Workplace) -> None:
-    assert quality.invented_contacts(work).keeps_promise
+def test_a_contact_of_no_task_of_ours_is_found(work: Services) -> None:
+    assert quality.invented_contacts(work).is_kept
     written(
         work, "UPDATE contacts SET tracking_id = 'somebody-elses' WHERE task_no = (SELECT min(task_no) FROM contacts)"
     )
@@ -118,19 +118,19 @@ def test_a_contact_of_no_task_of_ours_is_found(work: Workplace) -> None:
     steps.load_contacts(work, "a.csv", run_id="r")
 
 
-def written(work: Workplace, sql: str) -> None:
+def written(work: Services, sql: str) -> None:
     with duckdb.connect(work.warehouse.path) as connection:
         connection.execute(sql)
 
 
-def long_ago(work: Workplace) -> None:
+def long_ago(work: Services) -> None:
     """Let everything that is loaded be older than what counts as lately."""
     written(work, "UPDATE task_results SET fetched_at = fetched_at - INTERVAL 8 DAYS")
 
 
-def test_the_answers_keep_their_shape_until_keys_come_or_go_and_then_it_is_usual(work: Workplace) -> None:
+def test_the_answers_keep_their_shape_until_keys_come_or_go_and_then_it_is_usual(work: Services) -> None:
     before = drift.drifted_answers(work)
-    assert before.keeps_promise, "the first answers differ from nothing"
+    assert before.is_kept, "the first answers differ from nothing"
     assert "'seniority' of people" in before.all_clear
 
     def change(answer: dict) -> dict:
@@ -145,5 +145,5 @@ def test_the_answers_keep_their_shape_until_keys_come_or_go_and_then_it_is_usual
     assert said.count == len(kinds) == 3
     long_ago(work)
     after = drift.drifted_answers(work)
-    assert after.keeps_promise
+    assert after.is_kept
     assert "'mood' of people" in after.all_clear

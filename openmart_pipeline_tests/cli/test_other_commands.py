@@ -86,16 +86,16 @@ def test_status_counts_what_was_not_spent_because_it_is_owned(terminal: Terminal
 def test_status_explains_what_has_no_answer_and_how_to_go_on(
     terminal: Terminal, make_simulator: Callable[..., SimulatorProcess]
 ) -> None:
-    refused, stuck, forgotten = "refused.com", "stuck.com", "forgotten.com"
+    refused, stalled, forgotten = "refused.com", "stalled.com", "forgotten.com"
     faults = {"task_errored": "domain:errored.com", "task_cancelled": "domain:cancelled.com",
               "422_before_creating": f"domain:{refused}"}  # fmt: skip
     simulator = make_simulator(faults=faults)
     terminal.environment["OPENMART_BASE_URL"] = simulator.url
-    for domain in (refused, stuck, forgotten):
+    for domain in (refused, stalled, forgotten):
         terminal("run", terminal.file(f"{domain}.csv", "Website", domain), "--yes", "--patience", 0)
     terminal("run", terminal.file("bad.csv", "Website", "errored.com", "cancelled.com"), "--yes")
     with at_work(terminal.data, simulator.url) as (work, _), work.ledger.write() as connection:
-        for domain, state in ((stuck, "stuck"), (forgotten, "expired")):
+        for domain, state in ((stalled, "stalled"), (forgotten, "expired")):
             mine = f"batch_no = (SELECT batch_no FROM batches WHERE partition_key = '{domain}.csv')"
             connection.exec_driver_sql(f"UPDATE tasks SET state = '{state}', raw = NULL WHERE {mine}")
             connection.exec_driver_sql(f"UPDATE batches SET state = '{state}' WHERE {mine}")
@@ -105,10 +105,10 @@ def test_status_explains_what_has_no_answer_and_how_to_go_on(
         ("cancelled", "the server cancelled", "Planned with reask errored, bought again."),
         ("rejected", "wrong; nothing was bought", "Planned with reask errored, bought again, in tens, then singly."),
         ("expired", "the server no longer knows the batch", "Planned with reask expired, bought again."),
-        ("stuck", "collected at no cost should it come", "To buy again, which pays again: release the batch."),
+        ("stalled", "collected at no cost should it come", "To buy again, which pays again: release the batch."),
     ):
         assert re.search(rf"^1 question {state}: .*{means}\. {what_next}$", shown, re.MULTILINE)
-    assert re.search(r"^ 2 +stuck\.com\.csv +1 +33 ", shown, re.MULTILINE)
+    assert re.search(r"^ 2 +stalled\.com\.csv +1 +33 ", shown, re.MULTILINE)
     assert "unknown release BATCH" in shown
     done = terminal("run", terminal.folder / "bad.csv", "--reask", "errored", "--yes")
     assert "1 question cancelled: the server cancelled. Asked as often as it may be." in done.stdout

@@ -22,8 +22,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     data_dir = tmp_path_factory.mktemp("world")
     with SimulatorProcess(tmp_path_factory.mktemp("simulator")) as simulator:
         company_file(data_dir, "a.csv", [f"company{number}.com" for number in range(30)])
-        with at_work(data_dir, simulator.url) as (work, buyer):
-            whole_run(work, buyer, "a.csv")
+        with at_work(data_dir, simulator.url) as (work, session):
+            whole_run(work, session, "a.csv")
             people = work.warehouse.query(
                 "SELECT email, linkedin_url FROM contacts WHERE email IS NOT NULL AND linkedin_url IS NOT NULL ORDER BY 1"
             )

@@ -94,7 +94,7 @@ def test_4_a_stuck_batch_is_said_and_not_waited_for(terminal: Terminal, simulato
         collecting.age(work.ledger, batch, next_poll_s=3600, reason="the test says so")
     done = terminal("run", path, "--yes")
     assert done.exit_code == 4
-    assert "2 questions stuck: no answer within the age limit" in last_sentence(done.stdout)
+    assert "2 questions stalled: no answer within the age limit" in last_sentence(done.stdout)
 
 
 def test_5_a_credit_limit_buys_what_fits_and_says_what_it_would_take(terminal: Terminal) -> None:

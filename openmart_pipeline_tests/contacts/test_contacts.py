@@ -55,7 +55,7 @@ def test_a_person_has_the_same_id_at_every_reload_and_another_in_another_file_or
 def test_a_person_listed_twice_is_one_row_and_said_so() -> None:
     found = read(body(JANE, {**JANE, "email": {"email": "JANE@bluebottlecoffee.com", "verified": True}}))
     assert len(found.rows) == 1
-    assert found.oddities == ("a person listed twice",)
+    assert found.parse_warnings == ("a person listed twice",)
 
 
 def test_two_people_who_share_an_address_stay_two_with_their_own_ids() -> None:
@@ -82,7 +82,7 @@ def test_one_fact_is_enough_to_be_a_contact(person: dict[str, Any]) -> None:
 def test_a_title_alone_is_nobody_and_counted() -> None:
     found = read(body({"title": "CEO"}))
     assert found.rows == ()
-    assert found.oddities == ("a person without name, e-mail, phone or LinkedIn page",)
+    assert found.parse_warnings == ("a person without name, e-mail, phone or LinkedIn page",)
 
 
 def test_an_address_that_is_none_leaves_the_person_and_takes_its_verdict_along() -> None:

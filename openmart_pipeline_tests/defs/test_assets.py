@@ -155,7 +155,7 @@ def test_what_only_a_person_can_mend_fails_the_step_after_all_is_committed(make_
     assert event.step_failure_data.user_failure_data.metadata["openmart/tasks_bought"].value == 100
     with world.work() as work:
         rows = work.warehouse.query("SELECT state FROM submitted_batches ORDER BY batch_no")
-        assert rows == [("submitted",), ("unsent",)]
+        assert rows == [("submitted",), ("not_sent",)]
     again = world.buy(key)
     assert shown(again, "submitted_batches")["tasks_bought"] == 50
 

@@ -3,7 +3,7 @@ import sqlite3
 import duckdb
 import pytest
 
-from openmart_pipeline.defs.checks import PROMISES
+from openmart_pipeline.defs.checks import CHECKS
 from openmart_pipeline.ledger import collecting, loads, moves, schema
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.defs.world import World, failure, shown
@@ -263,6 +263,6 @@ def test_what_was_loaded_hours_ago_and_is_not_published_is_named(complete):
 def test_the_checks_change_nothing(complete):
     with complete.work() as work:
         before = work.warehouse.path.read_bytes(), loads.unpublished_since(work.ledger)
-        for promise in PROMISES:
+        for promise in CHECKS:
             promise.find(work)
         assert (work.warehouse.path.read_bytes(), loads.unpublished_since(work.ledger)) == before

@@ -7,7 +7,7 @@ import dagster as dg
 import yaml
 
 from openmart_pipeline.definitions import build_definitions
-from openmart_pipeline.defs.checks import PROMISES
+from openmart_pipeline.defs.checks import CHECKS
 from openmart_pipeline.warehouse import data_dictionary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,8 +85,8 @@ def test_checks_are_unpartitioned_sentences_on_assets_that_exist():
     definitions = build_definitions({})
     graph = definitions.resolve_asset_graph()
 
-    assert {key.name for key in graph.asset_check_keys} == {promise.name for promise in PROMISES}
-    assert all("_" in promise.name and promise.description.endswith(".") for promise in PROMISES)
+    assert {key.name for key in graph.asset_check_keys} == {promise.name for promise in CHECKS}
+    assert all("_" in promise.name and promise.description.endswith(".") for promise in CHECKS)
     assert all(graph.get(key).partitions_def is None for key in graph.asset_check_keys)
 
 

@@ -12,7 +12,7 @@ from openmart_pipeline.defs.publishing import PUBLISH_EVERY_S, is_left_undone, l
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
 from openmart_pipeline.ledger import loads
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.defs.world import COLLECT, PLAN, World, shown
 
 PUBLISH = "publish_contacts_job"
@@ -30,7 +30,7 @@ def planned(world) -> World:
 
 
 @pytest.fixture
-def work(planned) -> Iterator[Workplace]:
+def work(planned) -> Iterator[Services]:
     with planned.work() as work:
         yield work
 
@@ -40,7 +40,7 @@ def run_of(world: World, job: str = COLLECT) -> dg.DagsterRun:
     return world.instance.create_run_for_job(world.definitions.resolve_job_def(job))
 
 
-def published_ago(work: Workplace, seconds: float) -> None:
+def published_ago(work: Services, seconds: float) -> None:
     at = time.time() - seconds
     os.utime(work.warehouse.published_path, (at, at))
 

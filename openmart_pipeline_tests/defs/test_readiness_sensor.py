@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.defs.readiness_sensor import batch_readiness_sensor
-from openmart_pipeline.ledger.sharing import lease
+from openmart_pipeline.ledger.coordination import lease
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.defs.world import BUY, COLLECT, World
 

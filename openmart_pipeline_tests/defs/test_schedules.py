@@ -74,7 +74,7 @@ def test_the_daily_purchase_leaves_a_refresh_alone_that_nobody_said_yes_to(world
     world.environment["OPENMART_EMPTY_LIFETIME_DAYS"] = "0"
     key = world.file("accounts.csv", *DOMAINS)
     with world.work() as work:
-        whole_run(work, world.resources["openmart"].buyer(work), key, loads=False)
+        whole_run(work, world.resources["openmart"].session(work), key, loads=False)
     [quoted] = world.planned(key, reask="stale")
 
     assert quoted.quote.to_buy == 4

@@ -11,11 +11,11 @@ from typing import Any
 import dagster as dg
 
 from openmart_pipeline.definitions import build_definitions
-from openmart_pipeline.defs.checks import PROMISES
+from openmart_pipeline.defs.checks import CHECKS
 from openmart_pipeline.defs.resources import OpenmartResource, WorkplaceResource
 from openmart_pipeline.ledger import plans
 from openmart_pipeline.pipeline.steps import Planned
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.settings import read_settings
 from openmart_pipeline.wiring import open_workplace
 from openmart_pipeline_tests import money
@@ -91,7 +91,7 @@ class World:
         return self.run(SETTLE, settle_unknown_batches={"who": "Ada", "why": "ticket 7", **settlement})
 
     @contextmanager
-    def work(self) -> Iterator[Workplace]:
+    def work(self) -> Iterator[Services]:
         """The plain workplace, as the command line has it."""
         with open_workplace(read_settings(self.environment), actor="tests") as work:
             yield work
@@ -107,7 +107,7 @@ class World:
 
     def check_now(self, name: str) -> dg.AssetCheckResult:
         """What a check would say now, without the run that says it."""
-        [promise] = [promise for promise in PROMISES if promise.name == name]
+        [promise] = [promise for promise in CHECKS if promise.name == name]
         with self.work() as work:
             return promise.result(promise.find(work))
 

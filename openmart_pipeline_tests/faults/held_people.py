@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.money import at_work, company_file, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
@@ -43,23 +43,23 @@ def person(name: str, email: str | None = None, *phones: str, page: str | None =
 @contextmanager
 def holding(
     data_dir: Path, simulator: SimulatorProcess, items: Items, *, loads: bool = True
-) -> Iterator[tuple[Workplace, Buyer]]:
+) -> Iterator[tuple[Services, ApiSession]]:
     """A file of eight companies, bought and loaded, with these people in the answers and nobody else."""
     bought = simulator.state.with_name("bought-people")
     if not bought.exists():
         company_file(bought, KEY, ROWS, header=HEADER)
-        with at_work(bought, simulator.url) as (work, buyer):
-            whole_run(work, buyer, KEY)
+        with at_work(bought, simulator.url) as (work, session):
+            whole_run(work, session, KEY)
     shutil.copytree(bought, data_dir, dirs_exist_ok=True)
-    with at_work(data_dir, simulator.url) as (work, buyer):
+    with at_work(data_dir, simulator.url) as (work, session):
         put_answers(work, items)
         if loads:
             steps.load_contacts(work, KEY, run_id="run")
             steps.publish(work)
-        yield work, buyer
+        yield work, session
 
 
-def put_answers(work: Workplace, items: Items) -> None:
+def put_answers(work: Services, items: Items) -> None:
     """Write these people over everybody that the answers held."""
     query = sa.select(schema.tasks.c.task_no, schema.tasks.c.raw, schema.questions.c.domain).join(
         schema.questions, schema.questions.c.question_id == schema.tasks.c.question_id

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.money import at_work, company_file, whole_run
 from openmart_pipeline_tests.traces import traces
 
@@ -27,14 +27,14 @@ EMAIL, PAGE = "unmistakable.person@gone3.com", "unmistakable-person"
 def buy(data: Path, url: str) -> None:
     """Buy, collect and publish; one of the answers names a person of the tests' own."""
     company_file(data, KEY, ROWS, header="Website,Company")
-    with at_work(data, url) as (work, buyer):
-        whole_run(work, buyer, KEY)
+    with at_work(data, url) as (work, session):
+        whole_run(work, session, KEY)
         put_person_in(work, "gone3.com")
         steps.load_contacts(work, KEY, run_id="r")
         steps.publish(work)
 
 
-def put_person_in(work: Workplace, domain: str) -> None:
+def put_person_in(work: Services, domain: str) -> None:
     """As if the server had answered with this person."""
     person = {
         "first_name": "Unmistakable",
@@ -54,11 +54,11 @@ def put_person_in(work: Workplace, domain: str) -> None:
 
 
 @contextmanager
-def at_a_copy(bought: tuple[Path, str], data: Path) -> Iterator[tuple[Workplace, Buyer]]:
+def at_a_copy(bought: tuple[Path, str], data: Path) -> Iterator[tuple[Services, ApiSession]]:
     """Work on a copy of the folder, at the server that it was bought from."""
     shutil.copytree(bought[0], data)
-    with at_work(data, bought[1]) as (work, buyer):
-        yield work, buyer
+    with at_work(data, bought[1]) as (work, session):
+        yield work, session
 
 
 def places(data: Path, *needles: str) -> set[str]:

@@ -14,11 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import UNPACED
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.ledger.plans import Plan
 from openmart_pipeline.ledger.store import Ledger
-from openmart_pipeline.services import Buyer
+from openmart_pipeline.services import ApiSession
 from openmart_pipeline_tests.ledger.desk import Desk, asks
 from openmart_pipeline_tests.simulator_process import API_KEY, SimulatorProcess
 
@@ -89,11 +89,11 @@ def densest_second(times: list[float]) -> int:
     return most
 
 
-def quick_buyer(shop: Shop) -> Buyer:
+def quick_buyer(shop: Shop) -> ApiSession:
     """A buyer whose retries are as quick as the desk's: for tests that need files and a warehouse too."""
-    return Buyer(
+    return ApiSession(
         client=OpenmartClient(shop.url, API_KEY, first_retry_wait_s=0.02, read_attempts=3, retry_after_cap_s=0.2),
-        pace=UNPACED,
+        rate_limiter=NO_RATE_LIMIT,
     )
 
 

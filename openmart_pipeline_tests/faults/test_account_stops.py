@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, limit_batches, quick_buyer
 from openmart_pipeline_tests.ledger.desk import Desk
@@ -27,19 +27,19 @@ def test_what_was_paid_for_is_loaded_and_the_rest_is_bought_after_a_top_up(tmp_p
     charged = shop.simulator.account()["credits_charged"]
     shop.behave(credits=charged + 1)  # enough to begin with, as the vendor charges what is found afterwards
     with at_work(tmp_path, shop.url, OPENMART_SUBMIT_CONCURRENCY="1") as (work, _):
-        buyer = quick_buyer(shop)
+        session = quick_buyer(shop)
         limit_batches(work.ledger, planned(work, key).plan, [5, 5, 2])
-        first = whole_run(work, buyer, key).bought[key]
+        first = whole_run(work, session, key).bought[key]
         assert (first.stop, shop.submits) == (Stop.CREDITS, 2)
         assert "Top up the account" in first.sentence
-        assert batch_states(work) == ["collected", "unsent"]
+        assert batch_states(work) == ["collected", "not_sent"]
         assert asks_left(work, key) == 7
         covered = work.warehouse.coverage(key)
         assert sum(covered.get(status, 0) for status in ("found", "nothing_found")) == 5
         waits = "SELECT files_complete, files_waiting FROM published_info"
         assert work.warehouse.query(waits) == [(0, 1)]
         shop.behave(credits=None)
-        assert whole_run(work, buyer, key).bought[key].stop is Stop.DONE
+        assert whole_run(work, session, key).bought[key].stop is Stop.DONE
         assert work.warehouse.query(waits) == [(1, 0)]
         assert asks_left(work, key) == 0
         assert_accounts_agree(work, shop.simulator, since=shop.since)
@@ -56,7 +56,7 @@ def test_a_key_that_is_refused_stops_the_run_within_one_call(desk: Desk, shop: S
     assert "OPENMART_API_KEY" in report.sentence
     assert API_KEY not in report.sentence
     assert [path for path in desk.folder.rglob("*") if path.is_file() and API_KEY.encode() in path.read_bytes()] == []
-    assert desk.standing(plan) == {Standing.IN_FLIGHT: 2, Standing.TO_BUY: 8}
+    assert desk.ask_status(plan) == {AskStatus.IN_FLIGHT: 2, AskStatus.TO_BUY: 8}
     desk.collect()
     assert desk.buy(plan).stop is Stop.DONE
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
@@ -69,8 +69,8 @@ def test_with_many_submits_under_way_no_further_one_is_begun(desk: Desk, shop: S
     shop.fails(**{"401_before_creating": "always"})
     report = desk.buy(plan, concurrency=4)
     assert report.stop is Stop.KEY
-    assert 1 <= shop.submits == report.given_back_batches <= 4
-    assert desk.standing(plan) == {Standing.TO_BUY: 12}
+    assert 1 <= shop.submits == report.not_sent_batches <= 4
+    assert desk.ask_status(plan) == {AskStatus.TO_BUY: 12}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """F31: the daemon was down for days and comes back to many batches: bounded ticks, oldest first, at the set rate."""
 
-from openmart_pipeline.api.pace import UNPACED
-from openmart_pipeline.ledger.sharing import SharedPace
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT
+from openmart_pipeline.ledger.coordination import SharedRateLimiter
 from openmart_pipeline_tests.faults.shop import Shop, densest_second, in_batches
 from openmart_pipeline_tests.ledger.desk import Desk
 from openmart_pipeline_tests.money import assert_accounts_agree
@@ -17,7 +17,7 @@ def test_a_tick_ends_in_time_asks_the_oldest_first_and_keeps_the_rate(desk: Desk
     shop.behave(processing_s=0)
     by_age = [batch.vendor_batch_id for batch in sorted(desk.batches(), key=lambda batch: batch.next_poll_at)]
     desk.clock.move(days=3)
-    desk.pace = SharedPace(desk.ledger, RATE)
+    desk.rate_limiter = SharedRateLimiter(desk.ledger, RATE)
 
     first = desk.poll(budget_s=BUDGET_S, at_once=AT_ONCE)
     polls = shop.requests("poll")
@@ -30,7 +30,7 @@ def test_a_tick_ends_in_time_asks_the_oldest_first_and_keeps_the_rate(desk: Desk
     assert densest_second([seen["at"] for seen in polls]) <= 1.5 * RATE  # as in test_request_rate
     assert set(desk.states()) == {"ready", "submitted"}  # three days are no reason to give any of them up
 
-    desk.pace = UNPACED
+    desk.rate_limiter = NO_RATE_LIMIT
     desk.clock.move(minutes=2)
     while desk.poll(budget_s=60, at_once=AT_ONCE).left:
         pass

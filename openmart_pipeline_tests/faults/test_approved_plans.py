@@ -16,7 +16,7 @@ from openmart_pipeline.ledger.sending import PlanStale
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.planning.question_settings import QuestionSettings
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import Warehouse
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
@@ -31,33 +31,33 @@ def domains(count: int) -> list[str]:
     return [f"{of}-{number}.com" for number in range(count)]
 
 
-def another_title(work: Workplace) -> None:
+def another_title(work: Services) -> None:
     planned(work, KEY, titles=["Janitor"])
 
 
-def another_version(work: Workplace) -> None:
+def another_version(work: Services) -> None:
     company_file(work.data.path, KEY, domains(7))
     planned(work, KEY)
 
 
 @pytest.mark.parametrize("meanwhile", [another_title, another_version])
 def test_a_plan_that_took_the_approved_ones_place_is_not_bought(
-    tmp_path: Path, shop: Shop, meanwhile: Callable[[Workplace], None]
+    tmp_path: Path, shop: Shop, meanwhile: Callable[[Services], None]
 ) -> None:
     """The refusal names both plans and quotes the new one; approved in its turn, that one is bought."""
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
+        session = quick_buyer(shop)
         company_file(tmp_path, KEY, domains(3))
         shown = planned(work, KEY, titles=["Chief Executive"]).plan.plan_id
         approval = approval_of(work, KEY)
         meanwhile(work)
-        report = steps.buy(work, buyer, KEY, approval, run_id="run")
+        report = steps.buy(work, session, KEY, approval, run_id="run")
         now = steps.current_quote(work, KEY)
         assert now is not None
         assert (report.stop, report.accepted_tasks, shop.submits) == (Stop.STALE, 0, 0)
         told = (shown, now.plan.plan_id, now.quote.in_short, now.settings.titles[0], "Nothing was bought")
         assert [part for part in told if part not in report.sentence] == []
-        assert bought(work, buyer, KEY).accepted_tasks == now.quote.to_buy
+        assert bought(work, session, KEY).accepted_tasks == now.quote.to_buy
     assert shop.submits == 1
 
 

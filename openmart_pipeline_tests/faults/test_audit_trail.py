@@ -74,7 +74,7 @@ def test_a_decision_about_a_batch_in_doubt_is_in_the_trail_and_what_the_machine_
     claim = desk.claim(desk.plan("a.csv", [question("doubt.com")]))
     assert claim is not None
     with desk.ledger.write() as connection:
-        moves.apply(desk.ledger, connection, moves.LOSE, claim.batch, reason="no answer")
+        moves.apply(desk.ledger, connection, moves.MARK_UNKNOWN, claim.batch, reason="no answer")
     desk.clock.move(hours=1)
     desk.owner.close()
     moves.adopt(desk.ledger, claim.batch.batch_no, "their-id", total=1, who="ada", why="support wrote")

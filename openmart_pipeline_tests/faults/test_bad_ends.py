@@ -3,14 +3,14 @@
 import datetime as dt
 import uuid
 
-from openmart_pipeline.collection.poll import Patience
+from openmart_pipeline.collection.poll import StallPolicy
 from openmart_pipeline.ledger.plans import Reask
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop
 from openmart_pipeline_tests.ledger.desk import Desk, ask
 from openmart_pipeline_tests.money import assert_accounts_agree
 
-NO_PATIENCE = Patience(stuck_after=dt.timedelta(0), stuck_polls=0)
+STALLED_AT_ONCE = StallPolicy(stalled_after=dt.timedelta(0), stalled_polls=0)
 
 
 def domains(count: int) -> list[str]:
@@ -66,8 +66,8 @@ def test_a_stuck_batch_that_ends_after_all_is_collected_at_no_cost(desk: Desk, s
     plan = desk.plan("a.csv", map(ask, domains(3)))
     desk.buy(plan)
     desk.clock.move(minutes=1)
-    desk.poll(patience=NO_PATIENCE)
-    assert desk.states() == ["stuck"]
+    desk.poll(stall_policy=STALLED_AT_ONCE)
+    assert desk.states() == ["stalled"]
     sold = shop.simulator.account()["credits_charged"]
     desk.buy(plan)
     shop.fails(poll_never_ready=None)

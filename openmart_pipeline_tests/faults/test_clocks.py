@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.collection.poll import Patience
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.collection.poll import StallPolicy
+from openmart_pipeline.ledger.coordination import SharedRateLimiter
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.plans import Reask
-from openmart_pipeline.ledger.sharing import SharedPace
 from openmart_pipeline.model.approval import Scope
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
@@ -28,14 +28,14 @@ DAY_BACK, YEAR_AHEAD = {"days": -1}, {"days": 365}
 def test_a_clock_that_jumps_between_buying_and_collecting_changes_nothing(
     desk: Desk, shop: Shop, moved: dict[str, float]
 ) -> None:
-    """Paid once, polled at once, not stuck and not expired, and due again with the clock set right."""
+    """Paid once, polled at once, not stalled and not expired, and due again with the clock set right."""
     shop.behave(processing_s=3600)
     plan = in_batches(desk, [2, 2])
     desk.buy(plan)
     desk.clock.move(**moved)
     desk.buy(plan)
     for _ in range(3):
-        desk.poll(patience=Patience())
+        desk.poll(stall_policy=StallPolicy())
     assert desk.states() == ["submitted", "submitted"]
     desk.clock.move(**{unit: -by for unit, by in moved.items()})
     shop.simulator.make_ready()
@@ -51,7 +51,7 @@ def test_a_clock_that_jumps_while_buying_makes_no_wait_negative_or_endless(
     desk: Desk, shop: Shop, moved: dict[str, float]
 ) -> None:
     """With the shared pace and its turns in memory, a pause asked for, and batches due for their first poll."""
-    desk.pace = SharedPace(desk.ledger, 50)
+    desk.rate_limiter = SharedRateLimiter(desk.ledger, 50)
     plan = in_batches(desk, [1] * 6)
     shop.fails(**{"429_before_creating": shop.nth(2)})
     shop.behave(retry_after="absent")
@@ -64,7 +64,7 @@ def test_a_clock_that_jumps_while_buying_makes_no_wait_negative_or_endless(
     jumped: list[str] = []
     assert desk.buy(plan, concurrency=1, on_event=jumps).stop is Stop.DONE
     desk.collect()
-    assert set(desk.states()) == {"unsent", "collected"}
+    assert set(desk.states()) == {"not_sent", "collected"}
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
 
 
@@ -110,12 +110,12 @@ def test_fresh_answers_that_a_clock_ahead_took_for_stale_are_not_bought_when_it_
     desk.collect()
     desk.clock.move(**YEAR_AHEAD)
     again = desk.plan("a.csv", desk.asks_of(fresh), reask=Reask.STALE)
-    assert desk.standing(again) == {Standing.TO_BUY: 10}
+    assert desk.ask_status(again) == {AskStatus.TO_BUY: 10}
     shop.behave(date_offset_s=-365 * 86400)
     assert desk.buy(again).stop is Stop.CLOCK
     shop.behave(date_offset_s=0)
     desk.clock.move(days=-365)
-    assert desk.standing(again) == {Standing.OWNED: 10}
+    assert desk.ask_status(again) == {AskStatus.OWNED: 10}
     desk.buy(again)
     desk.buy(again, scope=Scope.STALE)
     assert shop.submits == 1

@@ -143,7 +143,10 @@ VALUES = (
     "DROP TRIGGER events_refuse_UPDATE; UPDATE events SET detail = '{' WHERE detail IS NOT NULL",
     "DROP TRIGGER events_refuse_DELETE",
     "DROP INDEX one_live_task_per_question",
-    *(f"DROP TABLE {name}" for name in ("asks", "batches", "events", "left_asks", "meta", "plans", "tasks", "rate")),
+    *(
+        f"DROP TABLE {name}"
+        for name in ("asks", "batches", "events", "withdrawn_asks", "meta", "plans", "tasks", "rate")
+    ),
     "ALTER TABLE tasks DROP COLUMN note",
 )
 OF_NO_PURCHASE = (  # nobody needs these to buy; whoever does need them hears of it

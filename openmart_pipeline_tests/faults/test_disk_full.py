@@ -10,7 +10,7 @@ import pytest
 
 from openmart_pipeline.intake.refusals import FileRefused
 from openmart_pipeline.ledger import recovery
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.store import LedgerUnwritable
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.purchase.rules import Stop
@@ -58,7 +58,7 @@ def goes_on_once_there_is_room(desk: Desk, shop: Shop, disk: SmallDisk) -> None:
     assert list(recovery.verify(desk.ledger, desk.journal)) == []
     assert desk.buy(desk.current_plan()).stop is Stop.DONE
     desk.collect()
-    assert set(desk.tasks()) <= {"found", "empty", "unsent"}
+    assert set(desk.tasks()) <= {"found", "empty", "not_sent"}
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
     assert list(recovery.verify(desk.ledger, desk.journal)) == []
 
@@ -74,7 +74,7 @@ def test_with_little_room_left_nothing_more_is_sent(desk: Desk, shop: Shop, disk
     assert (report.stop, shop.submits) == (Stop.DISK, 1)
     assert "Free some space" in report.sentence
     assert desk.states() == ["submitted"]
-    assert desk.standing(plan) == {Standing.IN_FLIGHT: 2, Standing.TO_BUY: 4}
+    assert desk.ask_status(plan) == {AskStatus.IN_FLIGHT: 2, AskStatus.TO_BUY: 4}
     goes_on_once_there_is_room(desk, shop, disk)
 
 
@@ -107,7 +107,7 @@ def test_without_a_line_in_the_journal_no_post_goes_out(desk: Desk, shop: Shop, 
 
     report = desk.buy(plan, concurrency=1, on_event=fills_up, outcome_retry_s=0.05)
     assert (report.stop, shop.submits) == (Stop.DISK, 0)
-    assert desk.states() == ["unsent"]
+    assert desk.states() == ["not_sent"]
     goes_on_once_there_is_room(desk, shop, disk)
 
 
@@ -153,7 +153,7 @@ def test_a_file_goes_all_the_way_over_a_disk_that_is_full_at_every_step(
     data_dir = disk.folder / "data"
     key = company_file(data_dir, "a.csv", [f"{tmp_path.name.replace('_', '-')}-{n}.com" for n in range(40)])
     with at_work(data_dir, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
+        session = quick_buyer(shop)
 
         def refused(error: type[Exception], match: str, step: Callable[[], object]) -> None:
             disk.fill()
@@ -163,15 +163,15 @@ def test_a_file_goes_all_the_way_over_a_disk_that_is_full_at_every_step(
             assert list(recovery.verify(work.ledger, work.journal)) == []
             step()
 
-        refused(FileRefused, "can't be copied", lambda: steps.take_companies(work, key))
+        refused(FileRefused, "can't be copied", lambda: steps.ingest_companies(work, key))
         plan = partial(steps.plan_questions, work, key, steps.last_settings(work, key))
         refused(WarehouseUnwritable, "Free some space", plan)
-        whole_run(work, buyer, key)
+        whole_run(work, session, key)
         published = work.warehouse.query("SELECT count(*) FROM contacts")
         other = company_file(data_dir, "b.csv", [f"{tmp_path.name.replace('_', '-')}-b{n}.com" for n in range(40)])
         planned(work, other)
-        bought(work, buyer, other)
-        steps.collector(work, buyer, [other]).run(patience_s=30)
+        bought(work, session, other)
+        steps.collector(work, session, [other]).run(patience_s=30)
         refused(WarehouseUnwritable, "Free some space", lambda: steps.load_contacts(work, other, run_id="run"))
         contacts = work.warehouse.query("SELECT count(*) FROM contacts")
         disk.fill()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline.api import errors
+from openmart_pipeline.ledger.states import MARK_UNKNOWN
 from openmart_pipeline.purchase.rules import RULES, UNEXPECTED, Stop, rule_for
 from openmart_pipeline_tests.api.scripted_server import (
     ScriptedServer,
@@ -49,7 +50,7 @@ class Row:
 UNKNOWN = Row("unknown submitted submitted")
 REJECTED = Row("rejected submitted submitted")
 ACCEPTED_ALL = Row("submitted submitted submitted")
-STOPPED = Row("unsent", submits=1, submits_again=3)
+STOPPED = Row("not_sent", submits=1, submits_again=3)
 
 ROWS = {
     **dict.fromkeys([f"{status}_before_creating" for status in (500, 502, 503, 504)], UNKNOWN),
@@ -59,7 +60,7 @@ ROWS = {
     **dict.fromkeys([f"created_then_{what}" for what in ("truncated_json", "html", "empty_body")], UNKNOWN),
     "created_then_no_batch_id": UNKNOWN,
     **dict.fromkeys([f"{status}_before_creating" for status in (408, 409, 418)], UNKNOWN),
-    "429_before_creating": Row("unsent submitted submitted submitted", submits=4),
+    "429_before_creating": Row("not_sent submitted submitted submitted", submits=4),
     "401_before_creating": replace(STOPPED, stop=Stop.KEY, says="OPENMART_API_KEY"),
     "402_before_creating": replace(STOPPED, stop=Stop.CREDITS, says="Top up"),
     "403_before_creating": replace(STOPPED, stop=Stop.KEY, says="OPENMART_API_KEY"),
@@ -167,8 +168,8 @@ def test_what_was_surely_not_sent_is_tried_again_then_stays_owed_and_is_paid_onc
     with desk_at(tmp_path, unreachable) as desk:
         plan = in_batches(desk, [2, 2])
         report = desk.buy(plan, concurrency=1, on_event=heard)
-        assert (report.stop, report.given_back_batches) == (Stop.UNREACHABLE, 4)  # and each of three pauses
-        assert set(desk.states()) == {"unsent"}
+        assert (report.stop, report.not_sent_batches) == (Stop.UNREACHABLE, 4)  # and each of three pauses
+        assert set(desk.states()) == {"not_sent"}
         assert len([said for said in heard.said("waiting") if "Trying again in" in said]) == 3
     with desk_at(tmp_path, shop.url) as desk:
         desk.buy(plan)
@@ -192,7 +193,7 @@ def test_a_server_that_comes_back_is_sent_everything_once(tmp_path: Path, shop: 
             plan, on_event=lambda *event: (comes_back(*event), heard(*event)), pauses_s=(2, 2, 2), concurrency=1
         )
         assert report.stop is Stop.DONE
-        assert desk.states() == ["unsent", "submitted", "submitted"]
+        assert desk.states() == ["not_sent", "submitted", "submitted"]
         assert_accounts_agree(desk, shop.simulator, since=shop.since)
 
 
@@ -201,4 +202,4 @@ def test_every_error_that_a_submit_can_end_in_has_a_rule() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)} - of_reads_only
     assert set(RULES) == kinds - {errors.OpenmartError}
     assert rule_for(RuntimeError("nobody foresaw this")) is UNEXPECTED
-    assert (UNEXPECTED.record, UNEXPECTED.stop) == ("lose", Stop.FAILED)
+    assert (UNEXPECTED.move, UNEXPECTED.stop) == (MARK_UNKNOWN, Stop.FAILED)

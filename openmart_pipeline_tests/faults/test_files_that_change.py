@@ -36,15 +36,15 @@ def test_a_copy_is_filled_from_what_is_owned_and_a_new_version_buys_only_what_is
     asked = domains(8)
     key, copy = (company_file(tmp_path, name, asked[:5]) for name in ("a.csv", "renamed.csv"))
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
-        whole_run(work, buyer, key)
+        session = quick_buyer(shop)
+        whole_run(work, session, key)
         quote = planned(work, copy).quote
         assert (quote.to_buy, quote.outcomes["owned"]) == (0, 5)
         steps.load_contacts(work, copy, run_id="run")
         assert work.warehouse.coverage(copy) == work.warehouse.coverage(key)
         company_file(tmp_path, key, asked[3:])
         assert planned(work, key).quote.to_buy == 3
-        bought(work, buyer, key)
+        bought(work, session, key)
         assert_accounts_agree(work, shop.simulator, since=shop.since)
         rebuild(work, run_id="rebuild")
         assert work.warehouse.coverage(copy).keys() <= {"found", "nothing_found"}
@@ -95,16 +95,16 @@ def test_a_file_that_is_deleted_after_the_submit_is_collected_and_loaded_all_the
 ) -> None:
     key = company_file(tmp_path, "a.csv", domains(3))
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
+        session = quick_buyer(shop)
         planned(work, key)
-        bought(work, buyer, key)
+        bought(work, session, key)
         work.data.source(key).unlink()
-        steps.collector(work, buyer, [key]).run(patience_s=30)
+        steps.collector(work, session, [key]).run(patience_s=30)
         steps.load_contacts(work, key, run_id="run")
         assert work.warehouse.coverage(key).keys() <= {"found", "nothing_found"}
         assert_accounts_agree(work, shop.simulator, since=shop.since)
         with pytest.raises(FileRefused, match="What was bought for it stays; put the file there to go on"):
-            steps.take_companies(work, key)
+            steps.ingest_companies(work, key)
         assert plans.current_plan(work.ledger, key) is not None
 
 

@@ -46,7 +46,7 @@ def test_hostile_answers_are_kept_and_counted_and_the_other_file_is_published(tm
         rows = {
             domain: rest
             for domain, *rest in work.warehouse.query(
-                "SELECT domain, state, error, raw IS NULL, len(oddities) FROM task_results JOIN "
+                "SELECT domain, state, error, raw IS NULL, len(parse_warnings) FROM task_results JOIN "
                 "(SELECT DISTINCT fingerprint, domain FROM enrichment_plan) USING (fingerprint)"
             )
         }
@@ -54,9 +54,9 @@ def test_hostile_answers_are_kept_and_counted_and_the_other_file_is_published(tm
             state, error, _, _ = rows[hostile[fault]]
             assert (state, bool(error)) == ("errored", True), fault
         for fault in READABLE:
-            state, _, _, oddities = rows[hostile[fault]]
+            state, _, _, parse_warnings = rows[hostile[fault]]
             assert state in ("found", "empty"), fault
-            assert oddities, fault
+            assert parse_warnings, fault
         # Queries over all answers work, and the ledger keeps those that they would stumble over.
         assert (rows[hostile["huge"]][2], rows[hostile["nested"]][2]) == (True, True)
         assert work.warehouse.query("SELECT count(json_structure(raw)) FROM task_results") == [(len(rows) - 2,)]

@@ -13,7 +13,7 @@ import pytest
 
 from openmart_pipeline.ledger import adoption, journal_rewrite, moves, recovery
 from openmart_pipeline.ledger.journal import SubmissionJournal
-from openmart_pipeline.ledger.orphans import settle_orphans
+from openmart_pipeline.ledger.orphans import reap_orphans
 from openmart_pipeline.ledger.store import LedgerRefused
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.cli.terminal import Terminal
@@ -39,15 +39,15 @@ def test_killed_between_journal_and_ledger_every_id_is_accepted_by_the_next_star
         plan = in_batches(desk, [2, 2, 2])
         shop.behave(submit_s=0.5)
         command = [sys.executable, "-m", "openmart_pipeline_tests.faults.killed_between", str(tmp_path), shop.url]
-        with subprocess.Popen(command) as buyer:
+        with subprocess.Popen(command) as session:
             try:
                 wait_for(desk.journal, "sending", 3)
                 with held(desk.ledger.path):
                     wait_for(desk.journal, "accepted", 3)
-                    buyer.kill()
-                    buyer.wait()
+                    session.kill()
+                    session.wait()
             finally:
-                buyer.kill()
+                session.kill()
         shop.behave(submit_s=0)
         assert desk.states() == ["sending"] * 3
         assert desk.buy(plan).stop is Stop.DONE
@@ -66,7 +66,7 @@ def heard_by_the_journal(terminal: Terminal) -> Terminal:
         desk.journal.sending(claim)
         desk.journal.outcome(claim, "accepted", vendor_batch_id="a-batch-of-ours")
     with desk_at(terminal.data) as desk:
-        assert moves.lose_orphans(desk.ledger) == [1]
+        assert moves.mark_orphans_unknown(desk.ledger) == [1]
     return terminal
 
 
@@ -94,9 +94,9 @@ def test_an_id_that_turned_out_to_be_anothers_is_not_accepted_again(desk: Desk) 
     desk.journal.sending(claim)
     desk.journal.outcome(claim, "accepted", vendor_batch_id="somebody-elses")
     desk.submitted(claim, "somebody-elses")
-    adoption.disown(desk.ledger, desk.batch(1), reason="its answers name other tasks")
+    adoption.revoke_foreign(desk.ledger, desk.batch(1), reason="its answers name other tasks")
     restart(desk)
-    assert settle_orphans(desk.ledger, desk.journal) == []
+    assert reap_orphans(desk.ledger, desk.journal) == []
     assert desk.states() == ["unknown"]
 
 
@@ -309,4 +309,4 @@ def test_a_batch_of_the_journal_whose_number_another_has_is_brought_back_under_a
         done = recovery.reconcile(desk.ledger, desk.journal, who="a person")
         assert done.brought_back == {"unknown": 1}
         assert desk.tracking_ids(1) == desk.tracking_ids(2)
-        assert desk.tasks() == {"in_flight": 2, "twin": 2}
+        assert desk.tasks() == {"in_flight": 2, "duplicate_in_flight": 2}

@@ -6,7 +6,7 @@ import pytest
 
 from openmart_pipeline.ledger import moves
 from openmart_pipeline.ledger.moves import MoveRefused
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.pipeline import settling
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.api.scripted_server import (
@@ -81,7 +81,7 @@ def test_a_batch_that_was_lost_is_released_once_nobody_can_hear_of_it_and_bought
         assert settling.release_each(desk.ledger, [1], **PERSON, vouch_unpaid=False) == ([1], [])
         assert desk.history(1)[-1] == ("release", "Ada", "ticket 7")
         plan = desk.current_plan()
-        assert desk.standing(plan)[Standing.TO_BUY] == 2
+        assert desk.ask_status(plan)[AskStatus.TO_BUY] == 2
         desk.buy(plan)
         desk.collect()
         # A person's word, and the only way to pay twice: the batch did exist.
@@ -114,7 +114,7 @@ def test_five_batches_in_a_row_without_an_id_end_the_run(desk: Desk, shop: Shop,
     report = desk.buy(plan, concurrency=1)
     assert (report.stop, report.unknown_batches, shop.submits) == (Stop.BREAKER, [1, 2, 3, 4, 5], 5)
     assert "unknown list" in report.sentence
-    assert desk.standing(plan) == {Standing.TO_BUY: 6, Standing.UNKNOWN: 10}
+    assert desk.ask_status(plan) == {AskStatus.TO_BUY: 6, AskStatus.UNKNOWN: 10}
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
 
 

@@ -17,7 +17,7 @@ from openmart_pipeline.pipeline import forgetting, steps
 from openmart_pipeline.pipeline.forgetting import NotForgotten
 from openmart_pipeline.privacy import holdings
 from openmart_pipeline.privacy.holdings import SeveralPeople
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.faults.held_people import (
     HEADER,
     KEY,
@@ -62,29 +62,29 @@ NAMES = "SELECT full_name FROM contacts ORDER BY full_name"
 
 
 @contextmanager
-def hostile(tmp_path: Path, shop: Shop, *, loads: bool = True) -> Iterator[tuple[Workplace, Buyer]]:
-    with holding(tmp_path, shop.simulator, HOSTILE, loads=loads) as (work, buyer):
-        yield work, buyer
+def hostile(tmp_path: Path, shop: Shop, *, loads: bool = True) -> Iterator[tuple[Services, ApiSession]]:
+    with holding(tmp_path, shop.simulator, HOSTILE, loads=loads) as (work, session):
+        yield work, session
 
 
-def names(work: Workplace) -> list[str]:
+def names(work: Services) -> list[str]:
     return [name for (name,) in work.warehouse.query(NAMES)]
 
 
 @pytest.mark.parametrize("given", ["jane@held0.com", "+44 7700 900123", "linkedin.com/in/jane-second"])
 def test_all_that_leads_to_a_person_goes_and_the_vendor_hears_of_all(tmp_path: Path, shop: Shop, given: str) -> None:
-    with hostile(tmp_path, shop) as (work, buyer):
+    with hostile(tmp_path, shop) as (work, session):
         assert len(names(work)) == 12
-        done = forgetting.forget(work, buyer.client, [identifier_of(given)], **WHO)
+        done = forgetting.forget(work, session.client, [identifier_of(given)], **WHO)
         assert traces(tmp_path, *NEEDLES) == []
         assert names(work) == OTHERS
         assert work.warehouse.query("SELECT full_name FROM call_list WHERE full_name = 'Jane Doe'") == [("Jane Doe",)]
         assert done.suppressed == {"email": 3, "phone": 2, "linkedin": 2}
         assert done.told_vendor == {"email": 3, "phone": 2}
-        assert set(buyer.client.denied(DenyKind.EMAIL, EMAILS).values()) == {True}
-        assert set(buyer.client.denied(DenyKind.PHONE, PHONES).values()) == {True}
-        buyer.client.undeny(DenyKind.EMAIL, EMAILS)
-        buyer.client.undeny(DenyKind.PHONE, PHONES)
+        assert set(session.client.denied(DenyKind.EMAIL, EMAILS).values()) == {True}
+        assert set(session.client.denied(DenyKind.PHONE, PHONES).values()) == {True}
+        session.client.undeny(DenyKind.EMAIL, EMAILS)
+        session.client.undeny(DenyKind.PHONE, PHONES)
 
 
 def test_what_somebody_else_is_found_by_too_is_named_and_left_alone(tmp_path: Path, shop: Shop) -> None:
@@ -162,7 +162,7 @@ def test_whoever_stands_in_an_unmatched_result_only_leaves_its_table_too(tmp_pat
         assert work.warehouse.query("SELECT address_domains FROM unmatched_results") == [([],)]
 
 
-def make_unmatched(work: Workplace, domain: str) -> None:
+def make_unmatched(work: Services, domain: str) -> None:
     """Turn the answer about a company into one that names no task of ours."""
     with work.ledger.write() as connection:
         row = connection.execute(

@@ -33,7 +33,7 @@ def test_two_processes_buying_and_collecting_keep_the_rate_together(tmp_path: Pa
     """By the server's own clock; also when one of them sleeps for a while, as a suspended machine does."""
     theirs, ours = companies(tmp_path, "theirs.csv", 80), companies(tmp_path, "ours.csv", 20)
     setting = {"OPENMART_REQUESTS_PER_S": str(RATE)}
-    with Template() as template, at_work(tmp_path, shop.url, **setting) as (work, buyer):
+    with Template() as template, at_work(tmp_path, shop.url, **setting) as (work, session):
         planned(work, ours)
         child = template.start(tmp_path, shop.url, theirs, settings=setting)
         deadline = time.monotonic() + 60
@@ -49,7 +49,7 @@ def test_two_processes_buying_and_collecting_keep_the_rate_together(tmp_path: Pa
         waking = threading.Timer(1, os.kill, (child, signal.SIGCONT))
         buy_and_collect(
             work,
-            buyer,
+            session,
             {ours: approval_of(work, ours)},
             RunReport(run_id="run"),
             patience_s=20,

@@ -17,14 +17,7 @@ from openmart_pipeline.checks import findings
 from openmart_pipeline.cli import main
 from openmart_pipeline.definitions import build_definitions
 from openmart_pipeline.defs.purge_job import purge_old_answers_daily
-from openmart_pipeline.ledger import (
-    erasure,
-    moves,
-    recovery,
-    schema,
-    selection,
-    standing,
-)
+from openmart_pipeline.ledger import erasure, moves, queries, recovery, schema, selection
 from openmart_pipeline.ledger import (
     unmatched_results as unmatched,
 )
@@ -35,7 +28,7 @@ from openmart_pipeline.pipeline import retention as purging
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.pipeline.rebuilding import rebuild
 from openmart_pipeline.pipeline.retention import PurgeRefused
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.faults.kept_people import EMAIL, KEY, PAGE, WHO, at_a_copy, places
 from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import API_KEY
@@ -45,7 +38,7 @@ OLD = Selection(older_than=dt.timedelta(days=90))
 OF_PERSON = Selection(domain="gone3.com")
 
 
-def grow_old(work: Workplace, *domains: str, days: int = 100) -> None:
+def grow_old(work: Services, *domains: str, days: int = 100) -> None:
     """As if these companies' answers had been read so many days ago; all where none is named."""
     mine = sa.select(schema.questions.c.question_id).where(schema.questions.c.domain.in_(domains))
     which = schema.tasks.c.question_id.in_(mine) if domains else sa.true()
@@ -55,7 +48,7 @@ def grow_old(work: Workplace, *domains: str, days: int = 100) -> None:
         connection.execute(schema.batches.update().values(intent_at=long_ago))  # no answer is older than its purchase
 
 
-def raw_answers(work: Workplace) -> int:
+def raw_answers(work: Services) -> int:
     with work.ledger.read() as connection:
         return connection.execute(sa.select(sa.func.count()).where(schema.tasks.c.raw.is_not(None))).scalar_one()
 
@@ -64,7 +57,7 @@ def test_what_is_purged_is_in_no_byte_and_stays_in_the_accounts(tmp_path: Path, 
     data = tmp_path / "data"
     with at_a_copy(bought, data) as (work, _buyer):
         grow_old(work, "gone3.com", "gone4.com")
-        before = standing.progress(work.ledger), steps.load_batches(work, KEY)
+        before = queries.progress(work.ledger), steps.load_batches(work, KEY)
         found = work.warehouse.query("SELECT count(*) FROM contacts WHERE company_domain = 'gone3.com'")[0][0]
         would = purging.preview(work, OLD)
         assert (would.chosen.answers, raw_answers(work)) == (2, 12), "a preview changes nothing"
@@ -72,9 +65,9 @@ def test_what_is_purged_is_in_no_byte_and_stays_in_the_accounts(tmp_path: Path, 
         assert done.chosen == would.chosen
         assert done.contacts == would.contacts >= found
         assert places(data, EMAIL, PAGE) == set()
-        assert (standing.progress(work.ledger), steps.load_batches(work, KEY)) == before
+        assert (queries.progress(work.ledger), steps.load_batches(work, KEY)) == before
         assert list(recovery.verify(work.ledger, work.journal)) == []
-        assert findings.disagreements(work).keeps_promise
+        assert findings.disagreements(work).is_kept
 
 
 def test_a_purged_question_is_bought_again_only_when_a_plan_says_so(tmp_path: Path, bought: tuple[Path, str]) -> None:
@@ -140,7 +133,7 @@ def test_a_purge_while_others_buy_and_collect_loses_nothing_that_is_on_its_way(
     tmp_path: Path, bought: tuple[Path, str]
 ) -> None:
     data = tmp_path / "data"
-    with at_a_copy(bought, data) as (work, buyer):
+    with at_a_copy(bought, data) as (work, session):
         other = company_file(data, "other.csv", [f"way{number}.com" for number in range(30)])
         purged = []
 
@@ -149,7 +142,7 @@ def test_a_purge_while_others_buy_and_collect_loses_nothing_that_is_on_its_way(
                 with at_work(data, bought[1]) as (elsewhere, _):
                     purged.append(purging.purge(elsewhere, Selection(partition_key=KEY), **WHO).chosen.answers)
 
-        whole_run(work, buyer, other, on_event=on_event)
+        whole_run(work, session, other, on_event=on_event)
         assert purged == [12]
         assert raw_answers(work) == 30
         assert set(work.warehouse.coverage(other)) <= {"found", "nothing_found"}
@@ -184,7 +177,7 @@ def test_after_a_kill_the_next_collecting_run_takes_the_contacts_out(tmp_path: P
     shutil.copytree(bought[0], data)
     assert exit_code_of(purge_and_die, data, bought[1], "answers removed") == -signal.SIGKILL
     with at_work(data, bought[1]) as (work, _buyer):
-        assert standing.due_for_loading(work.ledger) == [KEY]
+        assert queries.due_for_loading(work.ledger) == [KEY]
         environment = {"OPENMART_BASE_URL": bought[1], "OPENMART_DATA_DIR": str(data)}
         assert (
             "An erasure is under way or was interrupted" in CliRunner().invoke(main, ["status"], env=environment).stdout

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from openmart_pipeline.api.models import Submission
 from openmart_pipeline.ledger import adoption, journal_rewrite, moves, recovery, sending
-from openmart_pipeline.ledger.orphans import settle_orphans
-from openmart_pipeline.model.events import nobody_listens
+from openmart_pipeline.ledger.orphans import reap_orphans
+from openmart_pipeline.model.events import ignore_events
 from openmart_pipeline.purchase.outcomes import Outcomes, SubmitReport
 from openmart_pipeline_tests.faults.shop import Shop, in_batches
 from openmart_pipeline_tests.ledger.desk import Desk, asks, desk_at
@@ -25,7 +25,7 @@ def test_a_new_journal_keeps_an_id_whose_submission_the_old_one_no_longer_names(
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[-1])
     with desk_at(tmp_path) as desk:
         journal_rewrite.new_journal(desk.ledger, desk.journal, who="ann", why="it was cut")
-        assert settle_orphans(desk.ledger, desk.journal) == []
+        assert reap_orphans(desk.ledger, desk.journal) == []
         assert [batch.vendor_batch_id for batch in desk.batches()] == ["a-batch-of-ours"]
 
 
@@ -58,7 +58,7 @@ def test_an_id_is_in_the_ledger_although_a_stopped_process_holds_the_journal(des
     report = desk.buy(plan, concurrency=1, on_event=hold)
     os.close(locks[0])
     assert (shop.submits, report.accepted_batches) == (1, 1)
-    assert desk.states() == ["submitted", "unsent"]
+    assert desk.states() == ["submitted", "not_sent"]
     assert "held" in report.sentence
     assert any("held" in warning for warning in report.warnings)
     assert desk.batch(1).vendor_batch_id is not None
@@ -74,18 +74,18 @@ def test_an_id_that_another_batch_was_adopted_under_by_mistake_is_its_own_again(
         assert heard is not None
         for claim in (adopted, heard):
             desk.journal.sending(claim)
-        sending.lose(desk.ledger, adopted.batch, evidence="a timeout")
+        sending.mark_unknown(desk.ledger, adopted.batch, reason="a timeout")
         moves.adopt(desk.ledger, 1, "of-the-second", total=2, who="ann", why="the dashboard")
         report = SubmitReport()
         outcomes = Outcomes(
-            desk.ledger, desk.journal, report, on_event=nobody_listens, on_full_disk=lambda _sentence: None
+            desk.ledger, desk.journal, report, on_event=ignore_events, on_full_disk=lambda _sentence: None
         )
         answer = Submission(batch_id="of-the-second", total=2, evidence="200")
         assert not outcomes.accept(heard, answer)
         assert report.unknown_batches == [2]
         adoption.revoke(desk.ledger, 1, who="ann", why="it was the other one")
     with desk_at(tmp_path) as desk:
-        settle_orphans(desk.ledger, desk.journal)
+        reap_orphans(desk.ledger, desk.journal)
         assert [(batch.state, batch.vendor_batch_id) for batch in desk.batches()] == [
             ("unknown", None),
             ("submitted", "of-the-second"),

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from openmart_pipeline.checks import findings
-from openmart_pipeline.collection.poll import Patience
-from openmart_pipeline.ledger import loads, schema, standing
+from openmart_pipeline.collection.poll import StallPolicy
+from openmart_pipeline.ledger import loads, queries, schema
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline_tests.faults.shop import Shop, in_batches, quick_buyer
 from openmart_pipeline_tests.ledger.desk import Desk, UntilPutOff
@@ -27,7 +27,7 @@ from openmart_pipeline_tests.money import (
     whole_run,
 )
 
-NO_PATIENCE = Patience(stuck_after=dt.timedelta(0), stuck_polls=1)  # stuck at the second look
+STALLED_AT_ONCE = StallPolicy(stalled_after=dt.timedelta(0), stalled_polls=1)  # stalled at the second look
 
 
 def domains(count: int) -> list[str]:
@@ -45,16 +45,16 @@ def assert_joined_by_tracking_id(desk: Desk) -> None:
 
 
 def test_each_task_ends_in_a_named_state_and_the_rest_is_loaded(tmp_path: Path, shop: Shop) -> None:
-    """F10: a word for what ended badly, `stuck` for what never ends; what comes later is collected at no cost."""
+    """F10: a word for what ended badly, `stalled` for what never ends; what comes later is collected at no cost."""
     named = ["errored", "cancelled", "failed", "unknown_state", "pending", "processing_forever"]
     asked = domains(10)
     shop.fails(**{f"task_{end}": f"domain:{domain}" for end, domain in zip(named, asked, strict=False)})
     key = company_file(tmp_path, "a.csv", asked)
     with at_work(tmp_path, shop.url) as (open_work, _):
-        work, buyer = replace(open_work, patience=NO_PATIENCE), quick_buyer(shop)
-        whole_run(work, buyer, key)
+        work, session = replace(open_work, stall_policy=STALLED_AT_ONCE), quick_buyer(shop)
+        whole_run(work, session, key)
         states = task_states(work)
-        assert (states["errored"], states["cancelled"], states["stuck"]) == (1, 1, 4)
+        assert (states["errored"], states["cancelled"], states["stalled"]) == (1, 1, 4)
         assert states["found"] + states.get("empty", 0) == 4
         loaded = dict(work.warehouse.query("SELECT state, count(*) FROM task_results GROUP BY state"))
         assert loaded == states
@@ -64,8 +64,8 @@ def test_each_task_ends_in_a_named_state_and_the_rest_is_loaded(tmp_path: Path, 
         shop.simulator.end_tasks(batch["batch_id"], "COMPLETED")
         clock = work.ledger.clock
         work.ledger.clock = lambda: clock() + dt.timedelta(hours=25)  # it is asked about daily
-        steps.collector(work, buyer, [key]).run(patience_s=30)
-        assert "stuck" not in task_states(work)
+        steps.collector(work, session, [key]).run(patience_s=30)
+        assert "stalled" not in task_states(work)
         assert_accounts_agree(work, shop.simulator, since=shop.since)
         assert_each_task_is_in_one_place(work)
     assert shop.submits == 1
@@ -75,34 +75,34 @@ def test_a_batch_that_never_ends_is_stuck_by_age_and_by_polls(desk: Desk, shop: 
     """F10, F18: age alone does not do it, nor do polls alone."""
     shop.fails(task_processing_forever="always")
     desk.buy(in_batches(desk, [2]))
-    patience = Patience(stuck_after=dt.timedelta(hours=24), stuck_polls=3)
+    stall_policy = StallPolicy(stalled_after=dt.timedelta(hours=24), stalled_polls=3)
     looks = []
     for _ in range(5):
         desk.clock.move(hours=7)
-        desk.look(patience=patience)
+        desk.look(stall_policy=stall_policy)
         looks += desk.states()
-    assert looks == ["submitted"] * 3 + ["stuck"] * 2
+    assert looks == ["submitted"] * 3 + ["stalled"] * 2
 
 
 def test_the_daemon_reads_what_of_a_stuck_batch_has_ended(desk: Desk, shop: Shop) -> None:
-    """F10: its sensor calls the batch stuck and asks for a run; the next one is a day later."""
+    """F10: its sensor calls the batch stalled and asks for a run; the next one is a day later."""
     plan = in_batches(desk, [3])
     forever, *others = desk.asked_of(plan)
     shop.fails(task_processing_forever=f"domain:{forever}")
     desk.buy(plan)
     for _ in range(2):
         desk.clock.move(minutes=2)
-        desk.poll(patience=NO_PATIENCE)
-    assert desk.states() == ["stuck"]
-    assert standing.due_for_collecting(desk.ledger) == ["a.csv"]
-    desk.collect(patience=NO_PATIENCE)
+        desk.poll(stall_policy=STALLED_AT_ONCE)
+    assert desk.states() == ["stalled"]
+    assert queries.due_for_collecting(desk.ledger) == ["a.csv"]
+    desk.collect(stall_policy=STALLED_AT_ONCE)
     ended = desk.tasks()
-    assert (ended.pop("stuck"), sum(ended.values())) == (1, len(others))
-    assert standing.due_for_collecting(desk.ledger) == ["a.csv"]  # to be loaded
-    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, standing.newest_end(desk.ledger, "a.csv"))
-    assert standing.due_for_collecting(desk.ledger) == []
+    assert (ended.pop("stalled"), sum(ended.values())) == (1, len(others))
+    assert queries.due_for_collecting(desk.ledger) == ["a.csv"]  # to be loaded
+    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, queries.newest_end(desk.ledger, "a.csv"))
+    assert queries.due_for_collecting(desk.ledger) == []
     desk.clock.move(hours=25)
-    assert standing.due_for_collecting(desk.ledger) == ["a.csv"]
+    assert queries.due_for_collecting(desk.ledger) == ["a.csv"]
 
 
 def test_counts_that_do_not_add_up_change_nothing(desk: Desk, shop: Shop) -> None:
@@ -175,7 +175,7 @@ def test_answers_of_any_content_load_and_stay_readable_as_received(tmp_path: Pat
         whole_run(work, quick_buyer(shop), key)
         assert set(task_states(work)) <= {"found", "empty", "errored"}
         rows = work.warehouse.query(
-            "SELECT company_domain, people, oddities, length(raw) FROM task_results "
+            "SELECT company_domain, people, parse_warnings, length(raw) FROM task_results "
             "JOIN (SELECT DISTINCT fingerprint, domain AS company_domain FROM enrichment_plan) USING (fingerprint)"
         )
         by_fault = {DATA_FAULTS[asked.index(row[0])]: row[1:] for row in rows if row[0] in asked[: len(DATA_FAULTS)]}
@@ -195,10 +195,10 @@ def test_a_result_that_can_not_be_read_keeps_only_its_own_task_waiting(tmp_path:
     shop.fails(task_500=f"domain:{asked[2]}")
     key = company_file(tmp_path, "a.csv", asked)
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer, look = quick_buyer(shop), UntilPutOff()
+        session, look = quick_buyer(shop), UntilPutOff()
         planned(work, key)
-        bought(work, buyer, key)
-        steps.collector(work, buyer, [key], look).run(stop=look.stop)
+        bought(work, session, key)
+        steps.collector(work, session, [key], look).run(stop=look.stop)
         steps.load_contacts(work, key, run_id="run")
         states = task_states(work)
         assert states.pop("in_flight") == 1
@@ -208,7 +208,7 @@ def test_a_result_that_can_not_be_read_keeps_only_its_own_task_waiting(tmp_path:
         shop.fails(task_500=None)
         clock = work.ledger.clock
         work.ledger.clock = lambda: clock() + dt.timedelta(minutes=2)
-        steps.collector(work, buyer, [key]).run(patience_s=30)
+        steps.collector(work, session, [key]).run(patience_s=30)
         steps.load_contacts(work, key, run_id="run")
         assert "in_flight" not in task_states(work)
         assert "waiting" not in work.warehouse.coverage(key)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.ledger.owed import Standing
-from openmart_pipeline.ledger.sharing import SharedPace
+from openmart_pipeline.ledger.coordination import SharedRateLimiter
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.purchase.rules import Stop
 from openmart_pipeline_tests.faults.shop import Heard, Shop, in_batches
 from openmart_pipeline_tests.ledger.desk import QUICK_PAUSES_S, Desk, desk_at
@@ -27,7 +27,7 @@ def test_a_storm_on_submits_ends_the_run_after_the_pauses_it_may_make(desk: Desk
     assert (report.stop, shop.submits) == (Stop.THROTTLED, len(QUICK_PAUSES_S) + 1)
     assert len(heard.said("waiting")) == len(QUICK_PAUSES_S)
     assert "sent after a pause" in heard.said("waiting")[0]
-    assert desk.standing(plan) == {Standing.TO_BUY: 4}
+    assert desk.ask_status(plan) == {AskStatus.TO_BUY: 4}
     shop.fails(**{"429_before_creating": None})
     assert desk.buy(plan).stop is Stop.DONE
     assert_accounts_agree(desk, shop.simulator, since=shop.since)
@@ -58,7 +58,7 @@ def test_a_day_is_not_slept_through(desk: Desk, shop: Shop) -> None:
     shop.behave(retry_after="day", faults={"429_before_creating": "always"})
     report = desk.buy(plan, concurrency=1)
     assert (report.stop, shop.submits) == (Stop.THROTTLED, 1)
-    assert desk.standing(plan) == {Standing.TO_BUY: 2}
+    assert desk.ask_status(plan) == {AskStatus.TO_BUY: 2}
 
 
 @pytest.mark.parametrize("retry_after", ["seconds", "http_date", "day", *NAMES_NO_TIME])
@@ -118,7 +118,7 @@ def test_a_storm_on_reads_that_does_not_end_is_no_busy_loop_and_loses_nothing(
 
 def test_a_server_that_lets_few_requests_in_is_asked_more_slowly_and_everything_arrives(desk: Desk, shop: Shop) -> None:
     """A real limit, not a fault: whoever comes too often is told so, and nobody else is."""
-    desk.pace = SharedPace(desk.ledger, 60)
+    desk.rate_limiter = SharedRateLimiter(desk.ledger, 60)
     shop.behave(rate_limit_per_s=30)
     desk.buy(in_batches(desk, [2] * 5))
     desk.collect()

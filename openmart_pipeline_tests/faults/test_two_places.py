@@ -7,7 +7,7 @@ import pytest
 
 from openmart_pipeline.defs.quote_metadata import quote_markdown
 from openmart_pipeline.planning.quoting import Quote
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.cli.terminal import Terminal
 from openmart_pipeline_tests.faults.shop import Shop, quick_buyer
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned
@@ -67,7 +67,7 @@ def test_the_command_line_says_it_too(tmp_path: Path, shop: Shop, of: str) -> No
     assert "--location country=US" in said
 
 
-def quoted(work: Workplace, *files: tuple[str, str]) -> Quote:
+def quoted(work: Services, *files: tuple[str, str]) -> Quote:
     """The quote of the last of these files, planned in this order; each is one company with a place."""
     for name, line in files:
         shown = planned(work, company_file(work.data.path, name, [line], "Website,Country,City"))

@@ -9,13 +9,8 @@ from click.testing import CliRunner
 
 from openmart_pipeline.checks import findings
 from openmart_pipeline.cli import main
-from openmart_pipeline.collection.poll import Patience
-from openmart_pipeline.ledger import (
-    adoption,
-    loads,
-    schema,
-    standing,
-)
+from openmart_pipeline.collection.poll import StallPolicy
+from openmart_pipeline.ledger import adoption, loads, queries, schema
 from openmart_pipeline.ledger import (
     unmatched_results as unmatched,
 )
@@ -170,17 +165,17 @@ def test_results_in_doubt_are_kept_counted_and_given_to_their_tasks_by_a_person(
 
 
 def test_a_task_that_never_ends_keeps_no_other_result_from_its_question(desk: Desk, shop: Shop) -> None:
-    """The batch is stuck: addresses still tell, and for the rest a person may decide."""
-    domains = companies("beside-stuck", 4, can_be_told=True)
+    """The batch is stalled: addresses still tell, and for the rest a person may decide."""
+    domains = companies("beside-stalled", 4, can_be_told=True)
     shop.fails(task_processing_forever=f"domain:{domains[0]}")
     bought(desk, domains)
     shop.fails(task_tracking_null=f"domain:{domains[1]}", task_tracking_absent=f"domain:{domains[2]}")
     for _ in range(LOOKS + 1):
-        desk.look(patience=Patience(stuck_after=dt.timedelta(0), stuck_polls=1))
+        desk.look(stall_policy=StallPolicy(stalled_after=dt.timedelta(0), stalled_polls=1))
         desk.clock.move(hours=25)
-    assert desk.states() == ["stuck"]
+    assert desk.states() == ["stalled"]
     assert set(evidence(desk)) == {domains[1], domains[2]}
-    assert desk.tasks()["stuck"] == 1
+    assert desk.tasks()["stalled"] == 1
 
 
 def test_of_two_results_with_one_tracking_id_none_is_guessed(desk: Desk, shop: Shop) -> None:
@@ -200,14 +195,14 @@ def test_a_person_sees_unmatched_results_in_the_tables_and_gives_them_to_their_q
     shop.fails(task_tracking_null=f"domain:{domains[0]}", task_tracking_absent=f"domain:{domains[1]}")
     key = company_file(tmp_path, "a.csv", domains)
     with at_work(tmp_path, shop.url) as (work, _):
-        buyer = quick_buyer(shop)
+        session = quick_buyer(shop)
         planned(work, key)
-        bought_at(work, buyer, key)
+        bought_at(work, session, key)
         real = work.ledger.clock
         for look in range(LOOKS):
             until = UntilPutOff()
             work.ledger.clock = lambda ahead=2 * look: real() + dt.timedelta(minutes=ahead)
-            steps.collector(work, buyer, [key], until).run(stop=until.stop)
+            steps.collector(work, session, [key], until).run(stop=until.stop)
         steps.load_contacts(work, key, run_id="run")
         [(people, credits_)] = work.warehouse.query(
             "SELECT sum(people)::BIGINT, sum(estimated_credits) FROM unmatched_results WHERE len(candidates) = 2"
@@ -305,10 +300,10 @@ def test_a_wrong_adoption_that_answered_is_taken_back_and_the_tables_are_loaded_
     collect(desk)
     assert desk.tasks() == {"found": 3}
     plan = desk.current_plan()
-    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, standing.newest_end(desk.ledger, "a.csv"))
-    assert standing.due_for_loading(desk.ledger) == []
+    loads.note_answers_loaded(desk.ledger, "a.csv", plan.plan_id, queries.newest_end(desk.ledger, "a.csv"))
+    assert queries.due_for_loading(desk.ledger) == []
     assert adoption.revoke(desk.ledger, 1, who="Ada", why="another tool's") == (3, ["a.csv"])
-    assert standing.due_for_loading(desk.ledger) == ["a.csv"]
+    assert queries.due_for_loading(desk.ledger) == ["a.csv"]
     assert desk.tasks() == {"unknown": 3}
     assert [one.vendor_batch_id for one in held(desk)] == [theirs] * 3
     assert desk.history(1)[-1] == ("revoke", "Ada", "another tool's")

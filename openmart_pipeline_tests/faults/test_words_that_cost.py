@@ -7,7 +7,7 @@ import pytest
 
 from openmart_pipeline.intake.companies import CompanyFile
 from openmart_pipeline.intake.readable import MAX_HINT_CHARS, MAX_TITLE_CHARS, MAX_TITLES
-from openmart_pipeline.planning.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.planning.question_settings import QuestionSettings, merged_over
 from openmart_pipeline.settings import SettingsRefused, read_settings
 
 UNREADABLE = {
@@ -62,11 +62,11 @@ def test_a_title_as_long_as_a_page_and_titles_without_end_are_asked_of_nobody(tm
 @pytest.mark.parametrize("title", [*UNREADABLE.values(), "Ow\udc80ner", "z" * (MAX_TITLE_CHARS + 1)], ids=ascii)
 def test_such_a_title_is_refused_in_the_settings_too(title: str) -> None:
     with pytest.raises(ValueError, match="title") as refused:
-        laid_over(QuestionSettings(), titles=["Owner", title])
+        merged_over(QuestionSettings(), titles=["Owner", title])
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 200
     with pytest.raises(ValueError, match="titles"):
-        laid_over(QuestionSettings(), titles=[f"Role {number}" for number in range(MAX_TITLES + 1)])
+        merged_over(QuestionSettings(), titles=[f"Role {number}" for number in range(MAX_TITLES + 1)])
 
 
 def test_a_hint_that_is_no_hint_is_kept_and_not_sent(tmp_path: Path) -> None:
@@ -82,12 +82,12 @@ def test_a_hint_that_is_no_hint_is_kept_and_not_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["city=" + "x" * 201, "city=\u200b", "state=\x07"])
 def test_a_place_that_is_none_is_refused_in_the_settings(location: str) -> None:
     with pytest.raises(ValueError, match="location"):
-        laid_over(QuestionSettings(), location=location)
+        merged_over(QuestionSettings(), location=location)
 
 
 def test_an_address_to_call_back_is_bounded() -> None:
     with pytest.raises(ValueError, match="characters"):
-        laid_over(QuestionSettings(), notify_url="https://hooks.acme.com/" + "x" * 3_000)
+        merged_over(QuestionSettings(), notify_url="https://hooks.acme.com/" + "x" * 3_000)
 
 
 @pytest.mark.parametrize("price", ["0", "0.000000000001", "0.00999"])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from openmart_pipeline.cli import COMMANDS
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.states import TaskState
 from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE, SUPPRESSED
 from openmart_pipeline.report.numbers import STATUSES
@@ -48,8 +48,8 @@ def test_every_word_of_an_outcome_is_explained_and_no_other() -> None:
         set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]+)\|", table, re.MULTILINE)))) for table in tables
     ]
     assert explained[0] == {"company_coverage", "status", *STATUSES} - {"company_coverage", "status"}
-    assert explained[1] == {*(standing.value for standing in Standing), DUPLICATE, BEYOND_LIMIT, SUPPRESSED}
-    assert explained[2] == {state.value for state in TaskState} - {"unsent"}
+    assert explained[1] == {*(standing.value for standing in AskStatus), DUPLICATE, BEYOND_LIMIT, SUPPRESSED}
+    assert explained[2] == {state.value for state in TaskState} - {"not_sent"}
 
 
 def test_every_command_on_the_page_exists() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from openmart_pipeline.ledger import moves, plans, standing
+from openmart_pipeline.ledger import moves, plans, queries
 from openmart_pipeline.ledger.plans import Plan
 from openmart_pipeline.ledger.states import LIVE, TaskState
 from openmart_pipeline_tests import money
@@ -75,7 +75,7 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
                 dagster.launch(BUY, STOPPED, {})
 
             def submits_of(key: str) -> int:
-                return sum(row.batch.state != "unsent" for row in standing.batches_of(work.ledger, key))
+                return sum(row.batch.state != "not_sent" for row in queries.batches_of(work.ledger, key))
 
             # Terminate in the middle of a submit waits for it: nothing is in doubt.
             stopped = dagster.launch(BUY, STOPPED, _approved(made[STOPPED]))
@@ -99,12 +99,12 @@ def test_through_terminate_and_kill_everything_is_paid_once_and_the_sensors_brin
 
             def all_ended() -> bool:
                 states = money.task_states(work)
-                open_tasks = sum(count for state, count in states.items() if state in (*LIVE, "twin"))
+                open_tasks = sum(count for state, count in states.items() if state in (*LIVE, "duplicate_in_flight"))
                 asked = all(not money.asks_left(work, key) for key in (STOPPED, KILLED))
                 return asked and open_tasks == states.get(TaskState.UNKNOWN, 0)
 
             until("every answer is collected", all_ended, PATIENCE_S)
-            until("everything is loaded", lambda: not standing.due_for_loading(work.ledger), PATIENCE_S)
+            until("everything is loaded", lambda: not queries.due_for_loading(work.ledger), PATIENCE_S)
             until("the last run ends", lambda: set(dagster.runs(COLLECT).values()) == {"SUCCESS"}, PATIENCE_S)
 
             money.assert_accounts_agree(work, simulator)

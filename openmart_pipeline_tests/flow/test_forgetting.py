@@ -21,7 +21,7 @@ from openmart_pipeline.pipeline import forgetting, steps
 from openmart_pipeline.pipeline.forgetting import NotForgotten
 from openmart_pipeline.pipeline.rebuilding import rebuild
 from openmart_pipeline.privacy import holdings
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.money import at_work, bought, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 from openmart_pipeline_tests.traces import traces
@@ -50,7 +50,7 @@ class Person:
         return self.name, self.email, self.slug
 
 
-def pick(work: Workplace) -> Person:
+def pick(work: Services) -> Person:
     rows = work.warehouse.query(
         """
         SELECT full_name, email, linkedin_url, company_domain FROM contacts
@@ -71,19 +71,19 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorPro
 @contextmanager
 def after_a_run(
     data_dir: Path, simulator: SimulatorProcess, **settings: str
-) -> Iterator[tuple[Workplace, Buyer, Person]]:
+) -> Iterator[tuple[Services, ApiSession, Person]]:
     """A file's contacts, bought and published, and one person among them; bought once for all tests of a simulator."""
     bought = simulator.state.with_name("bought")
     if not bought.exists():
         company_file(bought, KEY, DOMAINS)
-        with at_work(bought, simulator.url) as (work, buyer):
-            whole_run(work, buyer, KEY)
+        with at_work(bought, simulator.url) as (work, session):
+            whole_run(work, session, KEY)
     shutil.copytree(bought, data_dir, dirs_exist_ok=True)
-    with at_work(data_dir, simulator.url, **settings) as (work, buyer):
-        yield work, buyer, pick(work)
+    with at_work(data_dir, simulator.url, **settings) as (work, session):
+        yield work, session, pick(work)
 
 
-def people(work: Workplace) -> int:
+def people(work: Services) -> int:
     return int(work.warehouse.query("SELECT count(*) FROM contacts")[0][0])
 
 
@@ -119,8 +119,8 @@ def test_who_is_found_by_one_address_is_kept_out_by_all_their_own(tmp_path: Path
 def test_a_number_that_somebody_else_has_too_is_left_alone(tmp_path: Path, simulator: SimulatorProcess) -> None:
     company_file(tmp_path, KEY, DOMAINS)
     shared = "+12015550100"
-    with at_work(tmp_path, simulator.url) as (work, buyer):
-        whole_run(work, buyer, KEY)
+    with at_work(tmp_path, simulator.url) as (work, session):
+        whole_run(work, session, KEY)
         person = pick(work)
         put_number_on_everybody(work, shared)
         done = forgetting.forget(work, None, [person.identifier], **WHO)
@@ -129,7 +129,7 @@ def test_a_number_that_somebody_else_has_too_is_left_alone(tmp_path: Path, simul
         assert people(work) > 0
 
 
-def put_number_on_everybody(work: Workplace, number: str) -> None:
+def put_number_on_everybody(work: Services, number: str) -> None:
     """As a company's answers look when it lists its switchboard for each of its people."""
     import zlib
 
@@ -144,38 +144,38 @@ def put_number_on_everybody(work: Workplace, number: str) -> None:
 
 
 def test_the_vendor_is_told_before_anything_is_erased(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with after_a_run(tmp_path, simulator) as (work, buyer, person):
-        done = forgetting.forget(work, buyer.client, [person.identifier], **WHO)
+    with after_a_run(tmp_path, simulator) as (work, session, person):
+        done = forgetting.forget(work, session.client, [person.identifier], **WHO)
         assert done.told_vendor["email"] == 1
-        assert buyer.client.denied(DenyKind.EMAIL, [person.email]) == {person.email: True}
-        buyer.client.undeny(DenyKind.EMAIL, [person.email])
+        assert session.client.denied(DenyKind.EMAIL, [person.email]) == {person.email: True}
+        session.client.undeny(DenyKind.EMAIL, [person.email])
 
 
 def test_when_the_vendor_can_not_be_told_nothing_is_erased_and_it_says_so(tmp_path: Path) -> None:
     with (
         SimulatorProcess(tmp_path / "simulator") as simulator,
-        after_a_run(tmp_path / "data", simulator) as (work, buyer, person),
+        after_a_run(tmp_path / "data", simulator) as (work, session, person),
     ):
         simulator.kill()
         before = people(work)
         with pytest.raises(NotForgotten, match="--without-vendor"):
-            forgetting.forget(work, buyer_with_little_patience(buyer), [person.identifier], **WHO)
+            forgetting.forget(work, buyer_with_little_patience(session), [person.identifier], **WHO)
         assert people(work) == before
         assert not work.suppressions.current()
         assert traces(tmp_path / "data", person.email)
 
 
-def buyer_with_little_patience(buyer: Buyer) -> Any:
+def buyer_with_little_patience(session: ApiSession) -> Any:
     from openmart_pipeline.api.client import OpenmartClient
     from openmart_pipeline_tests.simulator_process import API_KEY
 
-    return OpenmartClient(buyer.client.base_url, API_KEY, read_attempts=1, read_retry_total_s=1)
+    return OpenmartClient(session.client.base_url, API_KEY, read_attempts=1, read_retry_total_s=1)
 
 
 def test_asked_again_the_person_does_not_come_back(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    with after_a_run(tmp_path, simulator, OPENMART_FOUND_LIFETIME_DAYS="0") as (work, buyer, person):
+    with after_a_run(tmp_path, simulator, OPENMART_FOUND_LIFETIME_DAYS="0") as (work, session, person):
         forgetting.forget(work, None, [person.identifier], **WHO)
-        report = whole_run(work, buyer, KEY, reask="stale")
+        report = whole_run(work, session, KEY, reask="stale")
         assert sum(report.collected.ended.values()) > 0, "the questions were bought again"
         assert traces(tmp_path, *person.needles) == []
 
@@ -185,11 +185,11 @@ def test_an_answer_on_its_way_is_kept_without_the_person(tmp_path: Path, simulat
         pass
     data = tmp_path / "second"
     company_file(data, KEY, DOMAINS)
-    with at_work(data, simulator.url) as (work, buyer):
+    with at_work(data, simulator.url) as (work, session):
         plan = planned(work, KEY)
-        bought(work, buyer, KEY, credit_limit=plan.quote.worst_case_credits or 0)
+        bought(work, session, KEY, credit_limit=plan.quote.worst_case_credits or 0)
         forgetting.forget(work, None, [person.identifier], **WHO)
-        steps.collector(work, buyer, [KEY]).run(patience_s=20)
+        steps.collector(work, session, [KEY]).run(patience_s=20)
         steps.load_contacts(work, KEY, run_id="r")
         steps.publish(work)
         assert people(work) > 0
@@ -256,11 +256,11 @@ def test_subject_shows_everything_that_is_held(tmp_path: Path, simulator: Simula
 def test_a_suppressed_company_is_asked_nothing_and_leaves_the_tables(
     tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
-    with after_a_run(tmp_path, simulator) as (work, buyer, person):
+    with after_a_run(tmp_path, simulator) as (work, session, person):
         bought = len(simulator.batches())
         domain = identifier_of(person.domain)
         assert forgetting.suppress(work, None, [domain], **WHO) == 1
-        whole_run(work, buyer, KEY, titles=("Owner", "CFO"))
+        whole_run(work, session, KEY, titles=("Owner", "CFO"))
         asked = {question["domain"] for batch in simulator.batches()[bought:] for question in batch["questions"]}
         assert asked
         assert person.domain not in asked
@@ -270,7 +270,7 @@ def test_a_suppressed_company_is_asked_nothing_and_leaves_the_tables(
         status = "SELECT status FROM company_coverage WHERE domain = ?"
         assert work.warehouse.query(status, [person.domain]) == [("set_aside",)]
         assert forgetting.unsuppress(work, None, [domain], **WHO) == 1
-        whole_run(work, buyer, KEY)
+        whole_run(work, session, KEY)
         assert work.warehouse.query(status, [person.domain]) == [("found",)]
 
 

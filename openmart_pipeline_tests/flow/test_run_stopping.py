@@ -165,4 +165,4 @@ def test_without_a_server_nothing_is_bought_and_everything_stays_owed(
     assert "2 questions still to buy" in output.splitlines()[-1]
     assert "Trying again in" in said
     with at_work(terminal.data, str(terminal.environment["OPENMART_BASE_URL"])) as (work, _):
-        assert set(batch_states(work)) == {"unsent"}
+        assert set(batch_states(work)) == {"not_sent"}

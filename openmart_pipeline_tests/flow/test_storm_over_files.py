@@ -14,10 +14,10 @@ def test_a_gateway_that_answers_502_to_everything_is_met_five_times_however_many
     faults = {"created_then_502": "always"}
     with (
         SimulatorProcess(tmp_path / "server", faults=faults) as simulator,
-        at_work(tmp_path, simulator.url) as (work, buyer),
+        at_work(tmp_path, simulator.url) as (work, session),
     ):
         keys = [company_file(tmp_path, f"{number}.csv", [f"gateway-{number}.com"]) for number in range(8)]
-        report = whole_run(work, buyer, *keys, patience_s=1)
+        report = whole_run(work, session, *keys, patience_s=1)
         assert [bought.stop for bought in report.bought.values()] == [Stop.DONE] * 4 + [Stop.BREAKER]
         assert len(moves.unknown_batches(work.ledger)) == 5
         assert simulator.account()["submits"] == 5

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from openmart_pipeline.ledger import plans, standing
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.ledger import plans, queries
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests import money
 from openmart_pipeline_tests.flow.dagster_service import DagsterService, until
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     credits_charged: float
 
 
-def checked(work: Workplace, simulator: SimulatorProcess, keys: Sequence[str], seconds: float) -> Outcome:
+def checked(work: Services, simulator: SimulatorProcess, keys: Sequence[str], seconds: float) -> Outcome:
     """Hold every row, every task and every credit against the simulator's own account."""
     money.assert_accounts_agree(work, simulator)
     money.assert_each_task_is_in_one_place(work)
@@ -50,7 +50,7 @@ def checked(work: Workplace, simulator: SimulatorProcess, keys: Sequence[str], s
         assert coverage.keys() <= ENDS, f"{key}: {coverage}"
         rows.update(coverage)
     account = simulator.account()
-    settled = sum(standing.progress(work.ledger, key).settled_credits for key in keys)
+    settled = sum(queries.progress(work.ledger, key).settled_credits for key in keys)
     assert settled == account["credits_charged"], f"settled {settled:,.0f}, charged {account['credits_charged']:,.0f}"
     [(contacts,)] = work.warehouse.query("SELECT count(*) FROM contacts")
     return Outcome(seconds, rows, contacts, account["tasks"], account["credits_charged"])
@@ -103,7 +103,7 @@ def _environment(simulator: SimulatorProcess, data: Path) -> dict[str, str]:
     }
 
 
-def _quotes(work: Workplace, keys: Sequence[str]) -> dict[str, plans.Plan]:
+def _quotes(work: Services, keys: Sequence[str]) -> dict[str, plans.Plan]:
     found = {key: plans.current_plan(work.ledger, key) for key in keys}
     return {key: plan for key, plan in found.items() if plan and plan.quoted_credits is not None}
 
@@ -121,10 +121,10 @@ def _approval(plan: plans.Plan) -> dict[str, object]:
     return {"credit_limit": plan.quoted_credits, "plan": plan.plan_id}
 
 
-def _is_home(work: Workplace, keys: Sequence[str]) -> Callable[[], bool]:
+def _is_home(work: Services, keys: Sequence[str]) -> Callable[[], bool]:
     def look() -> bool:
         statuses = {status for key in keys for status in work.warehouse.coverage(key)}
-        return statuses <= ENDS and not standing.due_for_loading(work.ledger)
+        return statuses <= ENDS and not queries.due_for_loading(work.ledger)
 
     return look
 

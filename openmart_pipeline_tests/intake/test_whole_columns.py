@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from openmart_pipeline.intake.companies import CompanyFile, ReadOptions
 from openmart_pipeline.intake.domain_columns import DomainColumns
 from openmart_pipeline.intake.domains import normalise_domain
+from openmart_pipeline.intake.fast_reader import read_sound_lines, survey_lines
 from openmart_pipeline.intake.platforms import PlatformList
 from openmart_pipeline.intake.readable import clean_text
 from openmart_pipeline.intake.refusals import Rejected
-from openmart_pipeline.intake.sound_lines import read_sound_lines, survey_lines
 from openmart_pipeline.intake.text_columns import clean_texts, json_texts
 
 PLATFORMS = PlatformList.bundled()

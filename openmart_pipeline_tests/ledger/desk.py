@@ -14,15 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from openmart_pipeline.api.client import OpenmartClient
-from openmart_pipeline.api.pace import UNPACED, Pace
+from openmart_pipeline.api.rate_limiter import NO_RATE_LIMIT, RateLimiter
 from openmart_pipeline.collection.collector import Collector, CollectReport
-from openmart_pipeline.collection.poll import Patience, PollReport, poll_due
-from openmart_pipeline.ledger import collecting, owed, plans, schema, sending
+from openmart_pipeline.collection.poll import PollReport, StallPolicy, poll_due
+from openmart_pipeline.ledger import collecting, outstanding, plans, schema, sending
 from openmart_pipeline.ledger.collecting import Ended
 from openmart_pipeline.ledger.journal import SubmissionJournal
 from openmart_pipeline.ledger.journal_mark import JournalMark
 from openmart_pipeline.ledger.moves import Batch
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.owners import Owner
 from openmart_pipeline.ledger.plans import Lifetimes, Plan, Reask
 from openmart_pipeline.ledger.selection import select_now
@@ -30,11 +30,11 @@ from openmart_pipeline.ledger.sending import Claim
 from openmart_pipeline.ledger.states import TaskState
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.model.approval import Scope
-from openmart_pipeline.model.events import OnEvent, nobody_listens
+from openmart_pipeline.model.events import OnEvent, ignore_events
 from openmart_pipeline.model.prices import CREDITS, Budget, Price, PriceTable
 from openmart_pipeline.model.questions import BOTH, Access, Ask, Question
 from openmart_pipeline.purchase.outcomes import SubmitReport
-from openmart_pipeline.purchase.submit import Terms, submit_plan
+from openmart_pipeline.purchase.submit import PurchaseOptions, submit_plan
 from openmart_pipeline_tests.simulator_process import API_KEY
 
 KEY_HASH = "the tests' key"
@@ -104,7 +104,7 @@ class Desk:
             clock=self.clock,
         )
         self.journal = SubmissionJournal(folder / "submissions.jsonl", self.ledger)
-        self.pace: Pace = UNPACED
+        self.rate_limiter: RateLimiter = NO_RATE_LIMIT
         self._url = url
         self._client = client
 
@@ -112,7 +112,12 @@ class Desk:
     def client(self) -> OpenmartClient:
         """A new client each time: what one learned of the server's clock, the next does not know."""
         assert self._url is not None
-        settings: dict[str, Any] = {"first_retry_wait_s": 0.02, "read_attempts": 3, "pace": self.pace, **self._client}
+        settings: dict[str, Any] = {
+            "first_retry_wait_s": 0.02,
+            "read_attempts": 3,
+            "rate_limiter": self.rate_limiter,
+            **self._client,
+        }
         return OpenmartClient(self._url, settings.pop("key", API_KEY), **settings)
 
     def close(self) -> None:
@@ -182,12 +187,12 @@ class Desk:
         *,
         approved: float = UNLIMITED,
         budget: Mapping[str, float] | None = None,
-        on_event: OnEvent = nobody_listens,
+        on_event: OnEvent = ignore_events,
         stop: threading.Event | None = None,
-        **terms: Any,
+        **options: Any,
     ) -> SubmitReport:
         """Buy the plan, with short pauses."""
-        run_id = terms.get("run_id", uuid.uuid4().hex)
+        run_id = options.get("run_id", uuid.uuid4().hex)
         chosen: dict[str, Any] = {
             "budget": Budget(approved=approved, **(budget or {})),
             "prices": PRICES,
@@ -197,29 +202,29 @@ class Desk:
             "approved_by": "tests",
             "concurrency": 3,
             "pauses_s": QUICK_PAUSES_S,
-            **terms,
+            **options,
         }
         return submit_plan(
             self.ledger,
             self.journal,
             self.client,
             plan,
-            Terms(**chosen),
-            pace=self.pace,
+            PurchaseOptions(**chosen),
+            rate_limiter=self.rate_limiter,
             on_event=on_event,
             stop=stop,
         )
 
-    def collector(self, *, patience: Patience | None = None, key_hash: str = KEY_HASH, **more: Any) -> Collector:
+    def collector(self, *, stall_policy: StallPolicy | None = None, key_hash: str = KEY_HASH, **more: Any) -> Collector:
         """A collecting run over everything."""
-        return Collector(self.ledger, self.client, PRICES, key_hash=key_hash, patience=patience, **more)
+        return Collector(self.ledger, self.client, PRICES, key_hash=key_hash, stall_policy=stall_policy, **more)
 
-    def poll(self, *, patience: Patience | None = None, budget_s: float = 30.0, **more: Any) -> PollReport:
+    def poll(self, *, stall_policy: StallPolicy | None = None, budget_s: float = 30.0, **more: Any) -> PollReport:
         """Ask about what is due, as the daemon's sensor does."""
         return poll_due(
             self.ledger,
             self.client,
-            patience=patience or Patience(),
+            stall_policy=stall_policy or StallPolicy(),
             key_hash=KEY_HASH,
             budget_s=budget_s,
             **more,
@@ -331,9 +336,11 @@ class Desk:
         with self.ledger.read() as connection:
             return {row.state: row[1] for row in connection.execute(query)}
 
-    def standing(self, plan: Plan) -> dict[Standing, int]:
+    def ask_status(self, plan: Plan) -> dict[AskStatus, int]:
         """How many of the plan's asks stand where; only what there is."""
-        return {name: count for name, count in owed.standing_counts(self.ledger, plan.plan_id).items() if count}
+        return {
+            name: count for name, count in outstanding.ask_status_counts(self.ledger, plan.plan_id).items() if count
+        }
 
     def history(self, batch_no: int) -> list[tuple[str, str | None, str | None]]:
         """The moves of a batch: which, by whom, why."""

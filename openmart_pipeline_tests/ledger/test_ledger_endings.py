@@ -19,7 +19,7 @@ def ends(desk: Desk, state: TaskState, *, reask: Reask = Reask.NOTHING) -> int:
     while (claim := desk.claim(plan)) is not None:
         bought += len(claim.tasks)
         if state is TaskState.REJECTED:
-            sending.refuse(desk.ledger, claim.batch, reason="422")
+            sending.mark_rejected(desk.ledger, claim.batch, reason="422")
         elif state is TaskState.EXPIRED:
             desk.submitted(claim)
             for _ in range(3):
@@ -35,7 +35,7 @@ def said(desk: Desk, *plan_ids: str, lifetimes: Lifetimes | None = None) -> list
 
 
 def test_every_state_without_an_answer_is_explained() -> None:
-    assert set(MEANS) == {*ENDED_BADLY, TaskState.STUCK}
+    assert set(MEANS) == {*ENDED_BADLY, TaskState.STALLED}
 
 
 @pytest.mark.parametrize("state", ENDED_BADLY)
@@ -61,7 +61,7 @@ def test_only_what_is_open_now_counts_and_what_two_files_ask_counts_once(tmp_pat
         plan_ids = [desk.current_plan(key).plan_id for key in ("found.csv", "a.csv", "b.csv")]
         assert said(desk, *plan_ids) == [
             Ending(state=TaskState.ERRORED, questions=2, askable=2),
-            Ending(state=TaskState.STUCK, questions=1, askable=0),
+            Ending(state=TaskState.STALLED, questions=1, askable=0),
         ]
         assert said(desk, *plan_ids, lifetimes=Lifetimes(errored_asks=0))[0].askable == 0
         mended = desk.plan("a.csv", asks("bad", 2), reask=Reask.ERRORED)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from openmart_pipeline.ledger import collecting, moves
-from openmart_pipeline.ledger.experience import FIRST_POLL_S, first_poll_s, seconds_per_submit
+from openmart_pipeline.ledger.observed_rates import FIRST_POLL_S, first_poll_s, seconds_per_submit
 from openmart_pipeline_tests.ledger.desk import Desk, asks, desk_at
 
 
@@ -40,7 +40,7 @@ def test_a_batch_that_was_adopted_days_later_does_not_make_the_server_slow(tmp_p
             bought(desk, f"{number}.csv", answered_after_s=26)
         with desk_at(tmp_path, clock=desk.clock) as dying:
             assert dying.claim(dying.plan("lost.csv", asks("lost", 1))) is not None
-        (lost,) = moves.lose_orphans(desk.ledger)
+        (lost,) = moves.mark_orphans_unknown(desk.ledger)
         desk.clock.move(days=3)
         moves.adopt(desk.ledger, lost, "theirs", total=1, who="ann", why="support named it")
         assert seconds_per_submit(desk.ledger) == pytest.approx(26, abs=1)

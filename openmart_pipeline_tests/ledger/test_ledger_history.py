@@ -12,7 +12,7 @@ def lost(desk: Desk, key: str) -> int:
     with desk_at(desk.folder, clock=desk.clock) as dying:
         claim = dying.claim(dying.plan(key, asks(key, 2)))
         assert claim is not None
-        sending.lose(dying.ledger, claim.batch, evidence="reset")
+        sending.mark_unknown(dying.ledger, claim.batch, reason="reset")
     desk.clock.move(minutes=5)
     return claim.batch.batch_no
 
@@ -23,7 +23,7 @@ def test_a_decision_is_told_with_who_when_why_and_what(tmp_path: Path) -> None:
         assert history.decisions(desk.ledger) == []
         begun = desk.clock()
         moves.adopt(desk.ledger, first, "theirs", total=2, who="ann", why="support, ticket 7")
-        adoption.disown(desk.ledger, desk.batch(first), reason="tracking ids of others")
+        adoption.revoke_foreign(desk.ledger, desk.batch(first), reason="tracking ids of others")
         moves.release(desk.ledger, first, who="bo", why="never created", vouch_unpaid=True)
         moves.release(desk.ledger, second, who="bo", why="given up")
         told = history.decisions(desk.ledger)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger import adoption, collecting, moves, sending, states
 from openmart_pipeline.ledger.moves import MoveRefused
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.sending import Claim
 from openmart_pipeline.ledger.states import BatchState, TaskState
 from openmart_pipeline.model.prices import Budget
@@ -27,7 +27,7 @@ def lost_by_a_dead_process(desk: Desk, count: int = 2, key: str = "a.csv") -> Cl
     """A batch whose sender died before it heard an answer, past its deadline."""
     with desk_at(desk.folder, clock=desk.clock) as dying:
         claim = claimed(dying, count, key)
-    assert moves.lose_orphans(desk.ledger) == [claim.batch.batch_no]
+    assert moves.mark_orphans_unknown(desk.ledger) == [claim.batch.batch_no]
     desk.clock.move(minutes=5)
     return claim
 
@@ -49,16 +49,16 @@ def accepted_late(desk: Desk, claim: Claim, batch_id: str = "late") -> None:
 
 
 OUTCOMES: dict[str, tuple[Callable[[Desk, Claim], None], BatchState, TaskState, float]] = {
-    "unsent": (
-        lambda desk, claim: sending.give_back(desk.ledger, claim.batch, reason="429"),
-        BatchState.UNSENT, TaskState.UNSENT, 0,
+    "not_sent": (
+        lambda desk, claim: sending.mark_not_sent(desk.ledger, claim.batch, reason="429"),
+        BatchState.NOT_SENT, TaskState.NOT_SENT, 0,
     ),
-    "refuse": (
-        lambda desk, claim: sending.refuse(desk.ledger, claim.batch, reason="422"),
+    "rejected": (
+        lambda desk, claim: sending.mark_rejected(desk.ledger, claim.batch, reason="422"),
         BatchState.REJECTED, TaskState.REJECTED, 0,
     ),
-    "lose": (
-        lambda desk, claim: sending.lose(desk.ledger, claim.batch, evidence="reset"),
+    "unknown": (
+        lambda desk, claim: sending.mark_unknown(desk.ledger, claim.batch, reason="reset"),
         BatchState.UNKNOWN, TaskState.UNKNOWN, 2 * A_TASK,
     ),
     "accept": (
@@ -88,7 +88,7 @@ def test_a_second_outcome_is_refused_and_changes_nothing(tmp_path: Path, first: 
     with desk_at(tmp_path) as desk:
         claim = claimed(desk)
         OUTCOMES[first][0](desk, claim)
-        if (first, second) == ("lose", "accept"):
+        if (first, second) == ("unknown", "accept"):
             OUTCOMES[second][0](desk, claim)
             assert desk.states() == [BatchState.SUBMITTED]
             return
@@ -105,11 +105,11 @@ def test_every_move_leads_from_named_states_to_a_named_state() -> None:
     # by the server forgetting it, or by a person.
     assert not [move for move in table if move.target is BatchState.SENDING]
     assert {move.name for move in table if BatchState.SENDING in move.sources} == {
-        "unsent", "refuse", "lose", "accept",
+        "not_sent", "rejected", "unknown", "accept",
     }  # fmt: skip
     assert {move.name for move in table if BatchState.UNKNOWN in move.sources} == {"accept", "adopt", "release"}
-    assert {move.name for move in table if move.gives_back} == {"unsent", "refuse"}
-    ends = {BatchState.UNSENT, BatchState.REJECTED, BatchState.EXPIRED, BatchState.COLLECTED}
+    assert {move.name for move in table if move.gives_back} == {"not_sent", "rejected"}
+    ends = {BatchState.NOT_SENT, BatchState.REJECTED, BatchState.EXPIRED, BatchState.COLLECTED}
     # Out of an end leads a person's word alone: that the id it was adopted under is somebody else's.
     assert [move.name for move in table if ends & set(move.sources)] == ["revoke"]
 
@@ -120,9 +120,9 @@ def test_a_dead_senders_batch_becomes_unknown_and_a_living_ones_does_not(tmp_pat
         with desk_at(tmp_path) as other:
             claim = claimed(other)
             desk.clock.move(days=2)
-            assert moves.lose_orphans(desk.ledger) == []
-        assert moves.lose_orphans(desk.ledger) == [claim.batch.batch_no]
-        assert moves.lose_orphans(desk.ledger) == []
+            assert moves.mark_orphans_unknown(desk.ledger) == []
+        assert moves.mark_orphans_unknown(desk.ledger) == [claim.batch.batch_no]
+        assert moves.mark_orphans_unknown(desk.ledger) == []
         [batch] = moves.unknown_batches(desk.ledger)
         assert batch.batch_no == claim.batch.batch_no
         assert "ended before it heard an answer" in (batch.evidence or "")
@@ -142,7 +142,7 @@ def test_a_release_is_refused_while_the_sender_may_still_hear_an_answer(tmp_path
     with desk_at(tmp_path) as desk:
         with desk_at(tmp_path, clock=desk.clock) as sender:
             claim = claimed(sender)
-            sending.lose(sender.ledger, claim.batch, evidence="")
+            sending.mark_unknown(sender.ledger, claim.batch, reason="")
             with pytest.raises(MoveRefused, match="may still hear the answer"):
                 released(desk, claim)
             desk.clock.move(minutes=5)
@@ -215,21 +215,21 @@ def test_a_stuck_batch_that_was_released_can_be_taken_back_under_its_own_id(tmp_
         assert desk.tasks() == {TaskState.IN_FLIGHT: 2}
 
 
-def test_what_answers_late_and_was_bought_again_is_a_twin_and_collected_too(tmp_path: Path) -> None:
+def test_what_answers_late_and_was_bought_again_is_a_duplicate_in_flight_and_collected_too(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         first = lost_by_a_dead_process(desk)
         released(desk, first)
         second = desk.claim(desk.plan("a.csv", asks("a.csv", 2)))
         assert second is not None
         accepted_late(desk, first)
-        assert desk.tasks(first.batch.batch_no) == {TaskState.TWIN: 2}
+        assert desk.tasks(first.batch.batch_no) == {TaskState.DUPLICATE_IN_FLIGHT: 2}
         desk.answer(desk.submitted(second))
         desk.answer(first)
         assert desk.states() == [BatchState.COLLECTED] * 2
         assert desk.tasks() == {TaskState.FOUND: 4}
 
 
-def test_nothing_is_bought_a_third_time_while_a_twin_is_on_its_way(tmp_path: Path) -> None:
+def test_nothing_is_bought_a_third_time_while_a_duplicate_is_on_its_way(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         first = lost_by_a_dead_process(desk)
         released(desk, first)
@@ -237,11 +237,11 @@ def test_nothing_is_bought_a_third_time_while_a_twin_is_on_its_way(tmp_path: Pat
         second = desk.claim(plan)
         assert second is not None
         accepted_late(desk, first)
-        sending.give_back(desk.ledger, second.batch, reason="429")
-        assert desk.standing(plan) == {Standing.IN_FLIGHT: 2}
+        sending.mark_not_sent(desk.ledger, second.batch, reason="429")
+        assert desk.ask_status(plan) == {AskStatus.IN_FLIGHT: 2}
         assert desk.claim(plan) is None
         desk.answer(first)
-        assert desk.standing(plan) == {Standing.OWNED: 2}
+        assert desk.ask_status(plan) == {AskStatus.OWNED: 2}
 
 
 def test_a_disowned_batch_is_unknown_again_and_keeps_its_credits(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_disowned_batch_is_unknown_again_and_keeps_its_credits(tmp_path: Path)
     with desk_at(tmp_path) as desk:
         claim = lost_by_a_dead_process(desk)
         adopted(desk, claim)
-        adoption.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
+        adoption.revoke_foreign(desk.ledger, desk.batch(1), reason="foreign tracking ids")
         assert desk.states() == [BatchState.UNKNOWN]
         assert desk.batch(1).vendor_batch_id is None
         assert desk.tasks() == {TaskState.UNKNOWN: 2}
@@ -265,7 +265,7 @@ def test_what_was_heard_under_an_id_that_was_taken_back_says_nothing_of_the_next
         for _ in range(2):
             assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
             desk.clock.move(hours=25)
-        adoption.disown(desk.ledger, desk.batch(1), reason="foreign tracking ids")
+        adoption.revoke_foreign(desk.ledger, desk.batch(1), reason="foreign tracking ids")
         assert (desk.batch(1).polls, desk.batch(1).submitted_at, desk.batch(1).ready_at) == (0, None, None)
         adopted(desk, claim, "the right one")
         assert not collecting.gone(desk.ledger, desk.batch(1), next_poll_s=0)
@@ -304,13 +304,13 @@ def test_a_slow_collector_does_nothing_to_a_batch_that_was_taken_back_or_put_rig
         claim = lost_by_a_dead_process(desk)
         adopted(desk, claim, "somebody else's")
         slow = desk.batch(1)
-        adoption.disown(desk.ledger, slow, reason="foreign tracking ids")
+        adoption.revoke_foreign(desk.ledger, slow, reason="foreign tracking ids")
         assert collecting.unmatch(desk.ledger, slow) == 0
         assert desk.tasks() == {TaskState.UNKNOWN: 2}
         adopted(desk, claim, "the right one")
         assert collecting.unmatch(desk.ledger, slow) == 0
         for move in (
-            lambda: adoption.disown(desk.ledger, slow, reason="foreign tracking ids"),
+            lambda: adoption.revoke_foreign(desk.ledger, slow, reason="foreign tracking ids"),
             lambda: collecting.ready(desk.ledger, slow),
             lambda: collecting.age(desk.ledger, slow, next_poll_s=60, reason="slow"),
         ):
@@ -325,7 +325,7 @@ def test_a_stuck_batch_that_becomes_ready_is_collected(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         claim = desk.submitted(claimed(desk))
         collecting.age(desk.ledger, claim.batch, next_poll_s=60, reason="slow")
-        assert desk.tasks() == {TaskState.STUCK: 2}
+        assert desk.tasks() == {TaskState.STALLED: 2}
         collecting.ready(desk.ledger, claim.batch)
         desk.answer(claim)
         assert desk.states() == [BatchState.COLLECTED]

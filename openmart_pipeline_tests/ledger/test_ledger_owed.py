@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from openmart_pipeline.ledger import collecting, moves, owed, plans, selection, sending
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger import collecting, moves, outstanding, plans, selection, sending
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.plans import Lifetimes, Reask
 from openmart_pipeline.ledger.sending import PlanStale
 from openmart_pipeline.ledger.states import ENDED_BADLY, TaskState
@@ -21,7 +21,7 @@ def test_what_one_file_bought_another_owns(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         desk.bought(desk.plan("a.csv", asks("same", 3)))
         copy = desk.plan("copy of a.csv", asks("same", 3))
-        assert desk.standing(copy) == {Standing.OWNED: 3}
+        assert desk.ask_status(copy) == {AskStatus.OWNED: 3}
         assert desk.claim(copy) is None
 
 
@@ -31,9 +31,9 @@ def test_what_one_file_has_in_flight_another_waits_for(tmp_path: Path) -> None:
         claim = desk.claim(first)
         assert claim is not None
         copy = desk.plan("copy.csv", asks("same", 4))
-        assert desk.standing(copy) == {Standing.IN_FLIGHT: 3, Standing.TO_BUY: 1}
-        sending.lose(desk.ledger, claim.batch, evidence="")
-        assert desk.standing(copy) == {Standing.UNKNOWN: 3, Standing.TO_BUY: 1}
+        assert desk.ask_status(copy) == {AskStatus.IN_FLIGHT: 3, AskStatus.TO_BUY: 1}
+        sending.mark_unknown(desk.ledger, claim.batch, reason="")
+        assert desk.ask_status(copy) == {AskStatus.UNKNOWN: 3, AskStatus.TO_BUY: 1}
         [rest] = desk.bought(copy)
         assert [task.domain for task in rest.tasks] == ["same-3.com"]
 
@@ -55,15 +55,15 @@ def test_an_answer_is_reused_only_where_it_is_wide_enough(
     with desk_at(tmp_path) as desk:
         desk.bought(desk.plan("a.csv", [ask("width.com", max_k=bought[0], access=bought[1])]))
         plan = desk.plan("b.csv", [ask("width.com", max_k=wanted[0], access=wanted[1])])
-        assert desk.standing(plan) == {Standing.OWNED if is_owned else Standing.TO_BUY: 1}
-        assert owed.wider_asks(desk.ledger, plan.plan_id) == (0 if is_owned else 1)
+        assert desk.ask_status(plan) == {AskStatus.OWNED if is_owned else AskStatus.TO_BUY: 1}
+        assert outstanding.wider_asks(desk.ledger, plan.plan_id) == (0 if is_owned else 1)
 
 
 def test_two_narrow_answers_do_not_add_up_to_a_wide_one(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         desk.bought(desk.plan("a.csv", [ask("narrow.com", access=Access.EMAIL)]))
         desk.bought(desk.plan("b.csv", [ask("narrow.com", access=Access.PHONE)]))
-        assert desk.standing(desk.plan("c.csv", [ask("narrow.com")])) == {Standing.TO_BUY: 1}
+        assert desk.ask_status(desk.plan("c.csv", [ask("narrow.com")])) == {AskStatus.TO_BUY: 1}
 
 
 def test_a_wider_ask_waits_for_the_narrower_one_in_flight_and_is_bought_in_full_after_it(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_no_tracking_id_is_ever_used_twice(tmp_path: Path) -> None:
             claim = desk.claim(plan)
             assert claim is not None
             seen |= {task.tracking_id for task in claim.tasks}
-            sending.give_back(desk.ledger, claim.batch, reason="429")
+            sending.mark_not_sent(desk.ledger, claim.batch, reason="429")
         assert len(seen) == 12
         assert all(desk.ledger.is_own(tracking_id) for tracking_id in seen)
 
@@ -121,9 +121,9 @@ def test_of_two_plans_written_at_once_the_one_begun_last_is_bought_and_asks_all_
             current = plans.current_plan(desk.ledger, "a.csv")
             assert current is not None
             assert current.plan_id == second
-            assert desk.standing(current) == {Standing.TO_BUY: 3}
+            assert desk.ask_status(current) == {AskStatus.TO_BUY: 3}
         third = desk.plan("a.csv", asks("three", 2))
-        assert desk.standing(third) == {Standing.TO_BUY: 2}
+        assert desk.ask_status(third) == {AskStatus.TO_BUY: 2}
 
 
 @pytest.mark.parametrize("state", [TaskState.FOUND, TaskState.EMPTY, *BAD_ENDS])
@@ -133,7 +133,7 @@ def test_nothing_that_ended_is_owed_again_by_itself(tmp_path: Path, state: TaskS
         desk.bought(desk.plan("a.csv", asks("ended", 2)), state)
         desk.clock.move(days=4000)
         again = desk.plan("a.csv", asks("ended", 2))
-        assert Standing.TO_BUY not in desk.standing(again)
+        assert AskStatus.TO_BUY not in desk.ask_status(again)
         assert desk.claim(again) is None
 
 
@@ -147,9 +147,9 @@ def test_a_stale_answer_is_owed_again_once_and_only_past_its_lifetime(
         assert desk.claim(desk.plan("a.csv", asks("stale", 2), reask=Reask.STALE)) is None
         desk.clock.move(days=2)
         again = desk.plan("a.csv", asks("stale", 2), reask=Reask.STALE)
-        assert desk.standing(again) == {Standing.TO_BUY: 2}
+        assert desk.ask_status(again) == {AskStatus.TO_BUY: 2}
         assert len(desk.bought(again)) == 1
-        assert desk.standing(again) == {Standing.OWNED: 2}
+        assert desk.ask_status(again) == {AskStatus.OWNED: 2}
         assert desk.claim(desk.plan("a.csv", asks("stale", 2), reask=Reask.STALE)) is None
 
 
@@ -181,7 +181,7 @@ def test_what_ended_badly_is_owed_again_as_often_as_the_settings_say(tmp_path: P
         for _ in range(2):
             again = desk.plan("a.csv", asks("bad", 2), reask=Reask.ERRORED, lifetimes=twice)
             assert len(desk.bought(again, state)) == 1
-            assert desk.standing(again) == {Standing.ENDED_BADLY: 2}
+            assert desk.ask_status(again) == {AskStatus.ENDED_BADLY: 2}
         assert desk.claim(desk.plan("a.csv", asks("bad", 2), reask=Reask.ERRORED, lifetimes=twice)) is None
 
 
@@ -190,7 +190,7 @@ def test_asking_errored_questions_again_leaves_the_answered_ones_alone(tmp_path:
         desk.bought(desk.plan("a.csv", asks("good", 2)))
         desk.bought(desk.plan("b.csv", asks("bad", 1)), TaskState.ERRORED)
         both = desk.plan("c.csv", [*asks("good", 2), *asks("bad", 1)], reask=Reask.ERRORED)
-        assert desk.standing(both) == {Standing.OWNED: 2, Standing.TO_BUY: 1}
+        assert desk.ask_status(both) == {AskStatus.OWNED: 2, AskStatus.TO_BUY: 1}
 
 
 def test_an_expired_question_is_owed_again_by_its_own_word_only(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_asking_again_with_a_clock_that_was_ahead_buys_once(tmp_path: Path) -> N
         desk.clock.move(days=-365)
         assert len(desk.bought(plan)) == 1
         assert desk.claim(plan) is None
-        assert desk.standing(plan) == {Standing.OWNED: 2}
+        assert desk.ask_status(plan) == {AskStatus.OWNED: 2}
 
 
 def refused(desk: Desk, reask: Reask) -> list[int]:
@@ -226,7 +226,7 @@ def refused(desk: Desk, reask: Reask) -> list[int]:
     while (claim := desk.claim(plan)) is not None:
         sizes.append(len(claim.tasks))
         if "culprit.com" in {task.domain for task in claim.tasks}:
-            sending.refuse(desk.ledger, claim.batch, reason="422")
+            sending.mark_rejected(desk.ledger, claim.batch, reason="422")
         else:
             desk.answer(desk.submitted(claim))
     return sizes
@@ -248,22 +248,22 @@ def test_a_released_question_is_owed_again(tmp_path: Path) -> None:
         with desk_at(tmp_path) as dying:
             claim = dying.claim(dying.plan("a.csv", asks("released", 2)))
             assert claim is not None
-            sending.lose(dying.ledger, claim.batch, evidence="")
+            sending.mark_unknown(dying.ledger, claim.batch, reason="")
         desk.clock.move(minutes=5)
         plan = desk.plan("a.csv", asks("released", 2))
-        assert desk.standing(plan) == {Standing.UNKNOWN: 2}
+        assert desk.ask_status(plan) == {AskStatus.UNKNOWN: 2}
         moves.release(desk.ledger, claim.batch.batch_no, who="a person", why="never arrived")
-        assert desk.standing(plan) == {Standing.TO_BUY: 2}
+        assert desk.ask_status(plan) == {AskStatus.TO_BUY: 2}
 
 
 def test_the_same_question_asked_by_two_plans_is_counted_once(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         one, other = desk.plan("a.csv", asks("shared", 5)), desk.plan("b.csv", asks("shared", 7))
-        assert owed.questions_to_buy(desk.ledger, [one.plan_id, other.plan_id]) == 7
-        assert selection.first_owed(desk.ledger, one.plan_id) == 0
+        assert outstanding.questions_to_buy(desk.ledger, [one.plan_id, other.plan_id]) == 7
+        assert selection.first_outstanding(desk.ledger, one.plan_id) == 0
         desk.bought(one)
-        assert selection.first_owed(desk.ledger, one.plan_id) is None
-        assert selection.first_owed(desk.ledger, other.plan_id) == 5
+        assert selection.first_outstanding(desk.ledger, one.plan_id) is None
+        assert selection.first_outstanding(desk.ledger, other.plan_id) == 5
 
 
 def test_lifetimes_are_half_a_year_and_a_month() -> None:

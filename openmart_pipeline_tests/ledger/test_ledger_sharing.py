@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from openmart_pipeline.ledger import collecting, holding, schema
-from openmart_pipeline.ledger.sharing import SharedPace, is_leased, lease
+from openmart_pipeline.ledger import collecting, polling_leases, schema
+from openmart_pipeline.ledger.coordination import SharedRateLimiter, is_leased, lease
 from openmart_pipeline_tests.ledger.desk import Clock, Desk, asks, desk_at
 
 
@@ -36,7 +36,9 @@ def submitted(desk: Desk, count: int) -> list[int]:
 
 
 def due(desk: Desk, limit: int = 100, keys: list[str] | None = None) -> list[int]:
-    return [batch.batch_no for batch in holding.hold_due(desk.ledger, limit=limit, hold_s=60, partition_keys=keys)]
+    return [
+        batch.batch_no for batch in polling_leases.lease_due(desk.ledger, limit=limit, hold_s=60, partition_keys=keys)
+    ]
 
 
 def test_a_lease_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -66,30 +68,30 @@ def test_a_lease_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
 def test_slots_are_evenly_spaced_over_all_processes(tmp_path: Path) -> None:
     clock = StandingClock()
     with desk_at(tmp_path, clock=clock) as one, desk_at(tmp_path, clock=clock) as other:
-        paces = [SharedPace(one.ledger, 10), SharedPace(other.ledger, 10)]
-        slots = sorted(paces[number % 2].next_slot() for number in range(40))
+        paces = [SharedRateLimiter(one.ledger, 10), SharedRateLimiter(other.ledger, 10)]
+        slots = sorted(paces[number % 2].acquire() for number in range(40))
         assert slots == pytest.approx([number / 10 for number in range(40)])
 
 
 def test_slots_that_nobody_used_do_not_add_up_to_a_burst(tmp_path: Path) -> None:
     clock = StandingClock()
     with desk_at(tmp_path, clock=clock) as desk:
-        pace = SharedPace(desk.ledger, 10)
-        assert pace.next_slot() == 0
+        rate_limiter = SharedRateLimiter(desk.ledger, 10)
+        assert rate_limiter.acquire() == 0
         clock.move(seconds=30)
-        assert [pace.next_slot() for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
+        assert [rate_limiter.acquire() for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
 
 
 def test_a_pause_holds_back_every_process(tmp_path: Path) -> None:
     clock = StandingClock()
     with desk_at(tmp_path, clock=clock) as one, desk_at(tmp_path, clock=clock) as other:
-        paces = [SharedPace(one.ledger, 10), SharedPace(other.ledger, 10)]
-        paces[0].next_slot()
+        paces = [SharedRateLimiter(one.ledger, 10), SharedRateLimiter(other.ledger, 10)]
+        paces[0].acquire()
         paces[0].pause(20)
-        assert paces[0].next_slot() >= 20
-        assert paces[1].next_slot() >= 20
+        assert paces[0].acquire() >= 20
+        assert paces[1].acquire() >= 20
         paces[0].pause(5)  # a shorter one does not shorten it
-        assert paces[1].next_slot() >= 20
+        assert paces[1].acquire() >= 20
 
 
 @pytest.mark.parametrize("back", [{"days": -1}, {"days": -400}])
@@ -97,21 +99,21 @@ def test_a_clock_set_back_makes_nobody_wait_for_it(tmp_path: Path, back: dict[st
     """F18: neither for what the ledger remembers nor for the slots in memory."""
     clock = StandingClock()
     with desk_at(tmp_path, clock=clock) as desk:
-        pace = SharedPace(desk.ledger, 10)
-        pace.next_slot()
+        rate_limiter = SharedRateLimiter(desk.ledger, 10)
+        rate_limiter.acquire()
         clock.move(**back)
-        assert 0 <= pace.next_slot() <= 1
-        assert 0 <= SharedPace(desk.ledger, 10).next_slot() <= 1
+        assert 0 <= rate_limiter.acquire() <= 1
+        assert 0 <= SharedRateLimiter(desk.ledger, 10).acquire() <= 1
 
 
 def test_threads_of_two_processes_keep_the_rate_together(tmp_path: Path) -> None:
     with desk_at(tmp_path) as one, desk_at(tmp_path) as other:
-        paces = [SharedPace(one.ledger, 200), SharedPace(other.ledger, 200)]
+        paces = [SharedRateLimiter(one.ledger, 200), SharedRateLimiter(other.ledger, 200)]
         used: list[float] = []
 
-        def send(pace: SharedPace) -> None:
+        def send(rate_limiter: SharedRateLimiter) -> None:
             for _ in range(20):
-                time.sleep(pace.next_slot())
+                time.sleep(rate_limiter.acquire())
                 used.append(time.monotonic())
 
         threads = [threading.Thread(target=send, args=(paces[number % 2],)) for number in range(8)]
@@ -136,9 +138,9 @@ def test_what_a_dead_process_held_is_due_at_once_and_otherwise_by_itself(tmp_pat
         with desk_at(tmp_path, clock=one.clock) as dying:
             numbers = submitted(one, 2)
             assert due(dying) == numbers
-            holding.free_holds(one.ledger)
+            polling_leases.free_holds(one.ledger)
             assert due(one) == []
-        holding.free_holds(one.ledger)
+        polling_leases.free_holds(one.ledger)
         assert due(one) == numbers
         one.clock.move(seconds=61)
         assert due(one) == numbers
@@ -157,15 +159,15 @@ def test_polls_put_off_by_a_clock_that_was_ahead_are_due_when_it_is_set_right(tm
 
 def test_looking_within_hours_sees_what_is_held_and_not_what_is_asked_daily(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
-        assert not holding.is_any_due_within(desk.ledger, 120)
+        assert not polling_leases.is_any_due_within(desk.ledger, 120)
         submitted(desk, 1)
         due(desk)
-        assert holding.is_any_due_within(desk.ledger, 120)
-        assert holding.is_any_due_within(desk.ledger, 120, ["0.csv"])
-        assert not holding.is_any_due_within(desk.ledger, 120, ["1.csv"])
+        assert polling_leases.is_any_due_within(desk.ledger, 120)
+        assert polling_leases.is_any_due_within(desk.ledger, 120, ["0.csv"])
+        assert not polling_leases.is_any_due_within(desk.ledger, 120, ["1.csv"])
         with desk.ledger.write() as connection:
             connection.execute(sa.update(schema.batches).values(next_poll_at=desk.clock() + dt.timedelta(hours=9)))
-        assert not holding.is_any_due_within(desk.ledger, 120)
+        assert not polling_leases.is_any_due_within(desk.ledger, 120)
 
 
 def test_a_file_sees_the_batches_that_answer_its_questions_whoever_bought_them(tmp_path: Path) -> None:

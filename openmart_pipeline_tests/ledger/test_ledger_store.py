@@ -31,7 +31,7 @@ def change(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-@pytest.mark.parametrize("key", ["schema_version", "canon_version"])
+@pytest.mark.parametrize("key", ["schema_version", "fingerprint_version"])
 def test_a_ledger_of_a_newer_program_is_refused_untouched(tmp_path: Path, key: str) -> None:
     """F33."""
     with desk_at(tmp_path):
@@ -42,7 +42,7 @@ def test_a_ledger_of_a_newer_program_is_refused_untouched(tmp_path: Path, key: s
     assert (tmp_path / "ledger.sqlite").read_bytes() == before
 
 
-@pytest.mark.parametrize("key", ["schema_version", "canon_version"])
+@pytest.mark.parametrize("key", ["schema_version", "fingerprint_version"])
 def test_a_ledger_of_an_unreleased_version_is_refused_untouched(tmp_path: Path, key: str) -> None:
     """F33."""
     with desk_at(tmp_path):

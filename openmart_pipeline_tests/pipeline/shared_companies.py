@@ -16,12 +16,12 @@ def buy_in_three_files(folder: Path, companies: int) -> None:
     """Buy a file, then rename it, copy it, and change a copy by fifty rows; assert what was paid and found."""
     domains = [f"shared-{number}.com" for number in range(companies)]
     changed = domains[CHANGED:] + [f"new-{number}.com" for number in range(CHANGED)]
-    with SimulatorProcess(folder / "server") as simulator, at_work(folder, simulator.url) as (work, buyer):
-        whole_run(work, buyer, company_file(folder, "list.csv", domains))
+    with SimulatorProcess(folder / "server") as simulator, at_work(folder, simulator.url) as (work, session):
+        whole_run(work, session, company_file(folder, "list.csv", domains))
         (work.data.input / "list.csv").rename(work.data.input / "renamed.csv")
         company_file(folder, "copied.csv", domains)
         company_file(folder, "changed.csv", changed)
-        whole_run(work, buyer, "renamed.csv", "copied.csv", "changed.csv")
+        whole_run(work, session, "renamed.csv", "copied.csv", "changed.csv")
         assert simulator.account()["tasks"] == companies + CHANGED
         assert_accounts_agree(work, simulator)
         found = dict(work.warehouse.query("SELECT input_file, count(*) FROM contacts GROUP BY ALL"))

@@ -12,7 +12,7 @@ import pytest
 from openmart_pipeline.ledger import loads, plans
 from openmart_pipeline.pipeline import steps
 from openmart_pipeline.pipeline.rebuilding import rebuild
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline.warehouse import WarehouseOutdated
 from openmart_pipeline_tests.money import at_work, company_file, planned, whole_run
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
@@ -30,9 +30,9 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Path:
         company_file(data_dir, name, [f"{name[0]}{number}.com" for number in range(8)])
     with (
         SimulatorProcess(tmp_path_factory.mktemp("simulator")) as simulator,
-        at_work(data_dir, simulator.url) as (work, buyer),
+        at_work(data_dir, simulator.url) as (work, session),
     ):
-        whole_run(work, buyer, *FILES)
+        whole_run(work, session, *FILES)
     return data_dir
 
 
@@ -42,20 +42,20 @@ def data_dir(bought: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def work(data_dir: Path) -> Iterator[Workplace]:
+def work(data_dir: Path) -> Iterator[Services]:
     with at_work(data_dir, NOWHERE) as (work, _buyer):
         yield work
 
 
-def published_contacts(work: Workplace) -> dict[str, int]:
+def published_contacts(work: Services) -> dict[str, int]:
     with duckdb.connect(work.warehouse.published_path, read_only=True) as connection:
         return dict(connection.execute("SELECT input_file, count(*) FROM contacts GROUP BY 1 ORDER BY 1").fetchall())
 
 
-def test_what_is_loaded_is_due_until_it_is_published(work: Workplace) -> None:
+def test_what_is_loaded_is_due_until_it_is_published(work: Services) -> None:
     assert loads.unpublished_since(work.ledger) is None
     for load in (
-        lambda: steps.take_companies(work, "a.csv"),
+        lambda: steps.ingest_companies(work, "a.csv"),
         lambda: planned(work, "a.csv"),
         lambda: steps.load_contacts(work, "a.csv", run_id="r"),
     ):
@@ -66,7 +66,7 @@ def test_what_is_loaded_is_due_until_it_is_published(work: Workplace) -> None:
     assert steps.publish(work) is False
 
 
-def test_a_warehouse_that_lost_its_files_is_not_published_and_rebuild_brings_them_back(work: Workplace) -> None:
+def test_a_warehouse_that_lost_its_files_is_not_published_and_rebuild_brings_them_back(work: Services) -> None:
     before = published_contacts(work)
     work.warehouse.discard()
     steps.load_contacts(work, "a.csv", run_id="r")
@@ -82,7 +82,7 @@ def rebuild_and_die(data_dir: Path) -> None:
         rebuild(work, run_id="r", on_file=lambda _key, _done, _files: os.kill(os.getpid(), signal.SIGKILL))
 
 
-def test_a_rebuild_killed_halfway_changes_nothing_and_the_next_one_is_whole(work: Workplace, data_dir: Path) -> None:
+def test_a_rebuild_killed_halfway_changes_nothing_and_the_next_one_is_whole(work: Services, data_dir: Path) -> None:
     before = work.warehouse.query("SELECT contact_id FROM contacts ORDER BY 1")
     assert exit_code_of(rebuild_and_die, data_dir) == -signal.SIGKILL
     assert work.warehouse.query("SELECT contact_id FROM contacts ORDER BY 1") == before
@@ -91,7 +91,7 @@ def test_a_rebuild_killed_halfway_changes_nothing_and_the_next_one_is_whole(work
     assert not [path.name for path in data_dir.iterdir() if path.name.endswith("rebuilding")]
 
 
-def test_what_others_plan_while_it_is_rebuilt_is_in_the_new_one(work: Workplace) -> None:
+def test_what_others_plan_while_it_is_rebuilt_is_in_the_new_one(work: Services) -> None:
     def plan_meanwhile(key: str, _done: int, _files: int) -> None:
         if key == "b.csv":
             planned(work, "a.csv", titles=("CFO",))
@@ -104,7 +104,7 @@ def test_what_others_plan_while_it_is_rebuilt_is_in_the_new_one(work: Workplace)
     assert work.warehouse.query(titles) == [("CFO",)]
 
 
-def test_a_file_whose_copy_is_gone_is_named_once_and_the_others_are_published(work: Workplace) -> None:
+def test_a_file_whose_copy_is_gone_is_named_once_and_the_others_are_published(work: Services) -> None:
     sha256 = work.warehouse.company_file_sha256("a.csv")
     (work.data.files / str(sha256)).unlink()
     [said] = rebuild(work, run_id="r")

@@ -6,12 +6,12 @@ import pytest
 
 from openmart_pipeline.checks import findings
 from openmart_pipeline.intake.refusals import FileRefused
-from openmart_pipeline.ledger import plans, standing
+from openmart_pipeline.ledger import plans, queries
 from openmart_pipeline.ledger.moves import MoveRefused
 from openmart_pipeline.pipeline import inventory, retiring, steps
 from openmart_pipeline.pipeline.rebuilding import rebuild
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     at_work,
@@ -25,26 +25,26 @@ from openmart_pipeline_tests.simulator_process import SimulatorProcess
 BY = {"who": "Ada", "why": "the project ended"}
 
 
-def rows_of(work: Workplace, key: str) -> dict[str, int]:
+def rows_of(work: Services, key: str) -> dict[str, int]:
     tables = ("input_files", "companies", "enrichment_plan", "task_results", "contacts", "contact_rows")
     count = "SELECT count(*) FROM {} WHERE input_file = ?"
     return {table: work.warehouse.query(count.format(table), [key])[0][0] for table in tables}
 
 
 def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_removed(tmp_path: Path) -> None:
-    with SimulatorProcess(tmp_path / "server") as simulator, at_work(tmp_path, simulator.url) as (work, buyer):
+    with SimulatorProcess(tmp_path / "server") as simulator, at_work(tmp_path, simulator.url) as (work, session):
         key = company_file(tmp_path, "a.csv", [f"done-{number}.com" for number in range(20)])
         other = company_file(tmp_path, "b.csv", ["done-0.com", "done-1.com"])
-        whole_run(work, buyer, key, other)
+        whole_run(work, session, key, other)
         before = rows_of(work, key)
         for _ in range(2):
             done = retiring.retire(work, key, remove_data=False, **BY)
         assert (done.contacts, done.rows, done.copies_removed) == (before["contacts"], 20, 0)
         assert done.is_in_input_folder
         for act in (
-            lambda: steps.take_companies(work, key),
+            lambda: steps.ingest_companies(work, key),
             lambda: steps.plan_questions(work, key, steps.last_settings(work, key)),
-            lambda: bought(work, buyer, key),
+            lambda: bought(work, session, key),
         ):
             with pytest.raises(FileRefused, match="is retired"):
                 act()
@@ -59,10 +59,10 @@ def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_re
         assert steps.load_contacts(work, key, run_id="run").answers == 0
         assert rebuild(work, run_id="rebuild") == []
         assert rows_of(work, key) == dict.fromkeys(before, 0)
-        assert findings.disagreements(work).keeps_promise
+        assert findings.disagreements(work).is_kept
 
         retiring.bring_back(work, key, **BY)
-        whole_run(work, buyer, key)
+        whole_run(work, session, key)
         assert simulator.account()["tasks"] == 20, "what was paid for stayed in the ledger"
         assert rows_of(work, key) == before
         assert_accounts_agree(work, simulator)
@@ -70,17 +70,17 @@ def test_a_retired_file_is_left_alone_and_its_contacts_stay_until_its_data_is_re
 
 @pytest.mark.parametrize("remove_data", [False, True], ids=["data kept", "data removed"])
 def test_what_is_on_its_way_when_a_file_is_retired_is_collected(tmp_path: Path, *, remove_data: bool) -> None:
-    with SimulatorProcess(tmp_path / "server") as simulator, at_work(tmp_path, simulator.url) as (work, buyer):
+    with SimulatorProcess(tmp_path / "server") as simulator, at_work(tmp_path, simulator.url) as (work, session):
         key = company_file(tmp_path, "a.csv", [f"way-{number}.com" for number in range(5)])
         planned(work, key)
-        bought(work, buyer, key)
+        bought(work, session, key)
         assert retiring.retire(work, key, remove_data=remove_data, **BY).batches_not_ended == 1
-        steps.collector(work, buyer, [key]).run(patience_s=10)
-        assert standing.due_for_loading(work.ledger) == ([] if remove_data else [key])
+        steps.collector(work, session, [key]).run(patience_s=10)
+        assert queries.due_for_loading(work.ledger) == ([] if remove_data else [key])
         steps.load_contacts(work, key, run_id="run")
         steps.publish(work)
         assert (rows_of(work, key)["contacts"] > 0) is not remove_data
-        assert standing.due_for_loading(work.ledger) == []
+        assert queries.due_for_loading(work.ledger) == []
         assert_accounts_agree(work, simulator)
         retiring.bring_back(work, key, **BY)
         assert planned(work, key).quote.to_buy == 0
@@ -89,7 +89,7 @@ def test_what_is_on_its_way_when_a_file_is_retired_is_collected(tmp_path: Path, 
 def test_a_buyer_at_work_stops_at_its_next_claim_when_the_file_is_retired(tmp_path: Path) -> None:
     with SimulatorProcess(tmp_path / "server") as simulator:
         settings = {"OPENMART_SUBMIT_CONCURRENCY": "1"}
-        with at_work(tmp_path, simulator.url, **settings) as (work, buyer):
+        with at_work(tmp_path, simulator.url, **settings) as (work, session):
             key = company_file(tmp_path, "a.csv", [f"stop-{number}.com" for number in range(250)])
             planned(work, key)
 
@@ -97,7 +97,7 @@ def test_a_buyer_at_work_stops_at_its_next_claim_when_the_file_is_retired(tmp_pa
                 if step == "accepted":
                     retiring.retire(work, key, remove_data=True, **BY)
 
-            report = bought(work, buyer, key, on_event=retired_meanwhile)
+            report = bought(work, session, key, on_event=retired_meanwhile)
             assert (report.stop, report.accepted_tasks) == (Stop.STALE, 100)
             assert "retired" in report.sentence
             assert simulator.account()["tasks"] == 100
@@ -135,4 +135,4 @@ def test_a_retired_file_waits_for_nothing_and_a_missing_one_is_shown_to_analysts
         assert work.warehouse.query("SELECT files_complete, files_waiting FROM published_info") == [(1, 2)]
         assert findings.missing_files(work).sample == ("gone.csv",)
         company_file(tmp_path, "gone.csv", ["a.com"])
-        assert findings.missing_files(work).keeps_promise
+        assert findings.missing_files(work).is_kept

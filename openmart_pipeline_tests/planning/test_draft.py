@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.model.questions import Access, Ask, Question, folded
 from openmart_pipeline.planning.draft import Draft
-from openmart_pipeline.planning.question_settings import QuestionSettings, laid_over
+from openmart_pipeline.planning.question_settings import QuestionSettings, merged_over
 from openmart_pipeline_tests.ledger.desk import price_table
 
 PRICES = price_table()
@@ -38,7 +38,7 @@ def companies(*rows):
 
 
 def drafted(tables, choices=None, is_suppressed=None):
-    draft = Draft(laid_over(QuestionSettings(), **(choices or {})), PRICES, is_suppressed)
+    draft = Draft(merged_over(QuestionSettings(), **(choices or {})), PRICES, is_suppressed)
     for table in tables:
         draft.add(table)
     return draft
@@ -111,16 +111,16 @@ CHOICES = st.fixed_dictionaries(
         "limit": st.integers(1, 6),
     },
 )
-STANDINGS = st.dictionaries(st.integers(0, 12), st.sampled_from(list(Standing)))
+STANDINGS = st.dictionaries(st.integers(0, 12), st.sampled_from(list(AskStatus)))
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=COMPANIES, choices=CHOICES, chunk_rows=st.integers(1, 5), standings=STANDINGS)
-def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings):
+@given(rows=COMPANIES, choices=CHOICES, chunk_rows=st.integers(1, 5), ask_statuses=STANDINGS)
+def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, ask_statuses):
     whole = companies(*rows)
     tables = [whole.slice(start, chunk_rows) for start in range(0, len(rows), chunk_rows)]
     draft = drafted(tables, choices, lambda domain: domain == "no.com")
-    settings_ = laid_over(QuestionSettings(), **choices)
+    settings_ = merged_over(QuestionSettings(), **choices)
     asked, expected = one_by_one(tables, settings_, lambda domain: domain == "no.com")
     asks = list(draft.asks())
     assert asks == [
@@ -130,14 +130,14 @@ def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings)
         for ask in asked.values()
     ]
     assert len(draft) == len(asks)
-    known = {ask.fingerprint: standings[number] for number, ask in enumerate(asks) if number in standings}
+    known = {ask.fingerprint: ask_statuses[number] for number, ask in enumerate(asks) if number in ask_statuses}
     draft.learn(known.items())
     found = rows_of(draft)
     assert len(found) == len(expected)
     for position, (row, (company, question, max_k, access, outcome, first)) in enumerate(
         zip(found, expected, strict=True)
     ):
-        stands = known.get(question.fingerprint, Standing.TO_BUY)
+        stands = known.get(question.fingerprint, AskStatus.TO_BUY)
         widest = (max_k, access) if outcome else (first["max_k"], first["access"])
         assert row["fingerprint"] == question.fingerprint
         assert (row["question_position"], row["source_row"]) == (position, company["source_row"])
@@ -156,7 +156,7 @@ def test_the_columns_say_what_the_rows_say(rows, choices, chunk_rows, standings)
         assert row["estimated_worst_case_credits"] == worst
     widths = {}
     for ask in asks:
-        of_standing = widths.setdefault(known.get(ask.fingerprint, Standing.TO_BUY), {})
+        of_standing = widths.setdefault(known.get(ask.fingerprint, AskStatus.TO_BUY), {})
         of_standing[ask.max_k, ask.info_access] = of_standing.get((ask.max_k, ask.info_access), 0) + 1
     assert {standing: counts for standing, counts in draft.widths().items() if counts} == widths
     assert draft.companies == len(rows)
@@ -172,7 +172,7 @@ def test_a_file_without_a_company_asks_nothing():
 
 def test_what_the_ledger_knows_of_other_questions_changes_nothing():
     draft = drafted([companies({})])
-    draft.learn([("00" * 16, Standing.OWNED)])
+    draft.learn([("00" * 16, AskStatus.OWNED)])
     assert [row["outcome"] for row in rows_of(draft)] == ["to_buy"]
 
 
@@ -193,7 +193,7 @@ FROZEN = {
 
 @pytest.mark.parametrize("fields", FROZEN)
 def test_a_fingerprint_never_changes(fields):
-    """Raise `CANON_VERSION` and re-key what is owned before touching this table."""
+    """Raise `FINGERPRINT_VERSION` and re-key what is owned before touching this table."""
     domain, title, city, state, country, version = fields
     row = {"domain": domain, "city": city, "state": state, "country": country, "version": version}
     (ask,) = drafted([companies(row)], {"titles": [title]}).asks()

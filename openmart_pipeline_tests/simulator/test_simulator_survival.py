@@ -66,12 +66,12 @@ def test_a_batch_whose_buyer_waits_when_the_simulator_dies_is_there_and_unheard(
                 except httpx.TransportError as error:
                     said.append(error)
 
-        buyer = threading.Thread(target=buy)
-        buyer.start()
+        session = threading.Thread(target=buy)
+        session.start()
         while not simulator.batches():
             threading.Event().wait(0.01)
         simulator.kill()
-        buyer.join()
+        session.join()
         simulator.start()
         assert isinstance(said[0], httpx.TransportError)
         assert [batch["tracking_ids"] for batch in simulator.never_heard()] == [["waiting"]]
@@ -90,12 +90,12 @@ def test_kills_amid_submits_lose_no_batch_that_a_client_heard_of(tmp_path: Path)
                         except httpx.TransportError:
                             return
 
-            buyer = threading.Thread(target=buy)
-            buyer.start()
+            session = threading.Thread(target=buy)
+            session.start()
             while len(heard) < 15 * (round_no + 1):
                 threading.Event().wait(0.005)
             simulator.kill()
-            buyer.join()
+            session.join()
             simulator.start()
         batches = {batch["batch_id"]: batch for batch in simulator.batches()}
         assert set(heard) <= set(batches)

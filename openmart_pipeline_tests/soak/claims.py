@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from openmart_pipeline.ledger import recovery, schema
 from openmart_pipeline.ledger.states import BatchState, TaskState
-from openmart_pipeline.services import Workplace
+from openmart_pipeline.services import Services
 from openmart_pipeline_tests.money import (
     assert_accounts_agree,
     assert_each_task_is_in_one_place,
@@ -20,7 +20,7 @@ from openmart_pipeline_tests.soak.contacts import compare
 from openmart_pipeline_tests.soak.figures import Figures
 from openmart_pipeline_tests.soak.world import World
 
-CLOSED = {BatchState.COLLECTED, BatchState.RELEASED, BatchState.UNSENT}
+CLOSED = {BatchState.COLLECTED, BatchState.RELEASED, BatchState.NOT_SENT}
 
 
 def judge(world: World, tasks: int) -> None:
@@ -58,7 +58,7 @@ def _differs(ours: float, expected: float, what: str) -> str:
     return "" if ours == expected else f"{ours:,.0f} {what} instead of {expected:,.0f}"
 
 
-def _unsettled(work: Workplace, figures: Figures, tasks: int) -> str:
+def _unsettled(work: Services, figures: Figures, tasks: int) -> str:
     states = batch_states(work)
     figures.batches = states.count(BatchState.COLLECTED)
     left = sorted(set(states) - CLOSED)
@@ -68,12 +68,12 @@ def _unsettled(work: Workplace, figures: Figures, tasks: int) -> str:
     return f"batches are {', '.join(left)}" if left else _differs(figures.tasks, tasks, "tasks answered")
 
 
-def _settled_credits(work: Workplace) -> float:
+def _settled_credits(work: Services) -> float:
     with work.ledger.read() as connection:
         return connection.execute(sa.select(sa.func.sum(schema.batches.c.settled_credits))).scalar() or 0.0
 
 
-def _unanswered(world: World, work: Workplace, tasks: int) -> str:
+def _unanswered(world: World, work: Services, tasks: int) -> str:
     coverage = [work.warehouse.coverage(key) for key in world.keys]
     strange = {status for counts in coverage for status in counts} - {"found", "nothing_found"}
     rows = sum(sum(counts.values()) for counts in coverage)

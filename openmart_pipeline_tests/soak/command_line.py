@@ -33,7 +33,7 @@ from openmart_pipeline.intake.domains import plain_suffixes, suffix_set
 from openmart_pipeline.ledger.freezes import Surroundings
 from openmart_pipeline.ledger.journal import SubmissionJournal
 from openmart_pipeline.pipeline import steps
-from openmart_pipeline.purchase.submit import Terms
+from openmart_pipeline.purchase.submit import PurchaseOptions
 from openmart_pipeline.settings import Settings
 
 PRELOADED = ("run", "quote", "collect", "status", "unknown", "ledger", "rebuild")
@@ -183,7 +183,7 @@ def _command(order: Mapping[str, Any]) -> int:
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     vars(wiring)["OpenmartClient"] = functools.partial(OpenmartClient, **HASTE)
-    vars(steps)["Terms"] = functools.partial(Terms, submit_timeout_s=SUBMIT_TIMEOUT_S)
+    vars(steps)["Terms"] = functools.partial(PurchaseOptions, submit_timeout_s=SUBMIT_TIMEOUT_S)
     _take_the_server_for_the_real_api()
     if order["kill_at"] is not None:
         _die_in_the_journal(order["kill_at"])

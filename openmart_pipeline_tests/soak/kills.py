@@ -63,10 +63,10 @@ def _one_world(data_dir: Path, of: str, template: Template, chance: random.Rando
             killed += run.was_killed
             published_rows(data_dir)
         assert template.run(data_dir, simulator.url, key).exit_code == 0
-        with at_work(data_dir, simulator.url) as (work, buyer):
+        with at_work(data_dir, simulator.url) as (work, session):
             assert_accounts_agree(work, simulator)
             settle_unknown(work, simulator)
-            whole_run(work, buyer, key)
+            whole_run(work, session, key)
             assert moves.unknown_batches(work.ledger) == []
             assert_accounts_agree(work, simulator)
             assert_each_task_is_in_one_place(work)

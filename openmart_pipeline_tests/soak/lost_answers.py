@@ -69,7 +69,7 @@ def _judge_the_storm(world: World, batches: int) -> None:
             frozenset(work.ledger.tracking_id(batch.batch_no, position) for position in range(batch.tasks))
             for batch in moves.unknown_batches(work.ledger)
         ]
-        sent = [state for state in batch_states(work) if state != BatchState.UNSENT]
+        sent = [state for state in batch_states(work) if state != BatchState.NOT_SENT]
         figures.claim(
             "every batch created and never heard of is among the unknown ones",
             lambda: [min(ids) for ids in never_heard if ids not in unknown],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from openmart_pipeline.ledger import moves
 from openmart_pipeline.ledger.moves import MoveRefused
 from openmart_pipeline.pipeline import settling
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
 
 WHO = "a person"
@@ -25,12 +25,12 @@ class Decided:
     released: int
 
 
-def decide(work: Workplace, buyer: Buyer, simulator: SimulatorProcess) -> Decided:
+def decide(work: Services, session: ApiSession, simulator: SimulatorProcess) -> Decided:
     """Adopt each unknown batch that was charged, release all the others at once.
 
     What can't be adopted now, because the server could not be asked, stays unknown for the next time.
     """
-    moves.lose_orphans(work.ledger)
+    moves.mark_orphans_unknown(work.ledger)
     unknown = {work.ledger.tracking_id(batch.batch_no, 0): batch for batch in moves.unknown_batches(work.ledger)}
     if not unknown:
         return Decided(0, 0, 0)
@@ -44,7 +44,7 @@ def decide(work: Workplace, buyer: Buyer, simulator: SimulatorProcess) -> Decide
         try:
             settling.adopt_known(
                 work.ledger,
-                buyer.client,
+                session.client,
                 unknown[tracking_id].batch_no,
                 batch_id,
                 who=WHO,
@@ -57,7 +57,7 @@ def decide(work: Workplace, buyer: Buyer, simulator: SimulatorProcess) -> Decide
     return Decided(len(unknown), adopted, _release(work, never_created))
 
 
-def _release(work: Workplace, batch_nos: list[int]) -> int:
+def _release(work: Services, batch_nos: list[int]) -> int:
     """Release them as if every deadline had passed: the senders are dead, and nothing is waited for."""
     clock = work.ledger.clock
     work.ledger.clock = lambda: clock() + PAST_EVERY_DEADLINE

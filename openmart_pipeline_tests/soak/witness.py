@@ -20,8 +20,8 @@ PUBLISHED = """
 SELECT DISTINCT company_domain, first_name, last_name, title, email, linkedin_url FROM contacts
 """
 _TRACKING_ID = re.compile(rb'"tracking_id":"([^"]+)"')
-SETTLED = ("collected", "released", "unsent", "rejected", "expired")
-BOUGHT = ("collected", "submitted", "ready", "stuck", "expired")
+SETTLED = ("collected", "released", "not_sent", "rejected", "expired")
+BOUGHT = ("collected", "submitted", "ready", "stalled", "expired")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.ledger.states import BatchState
 from openmart_pipeline.purchase.rules import Stop
-from openmart_pipeline.services import Buyer, Workplace
+from openmart_pipeline.services import ApiSession, Services
 from openmart_pipeline_tests.killable import Ended, Template
 from openmart_pipeline_tests.money import at_work, company_file
 from openmart_pipeline_tests.simulator_process import SimulatorProcess
@@ -70,15 +70,15 @@ class World:
         return ended
 
     @contextmanager
-    def at_work(self) -> Iterator[tuple[Workplace, Buyer]]:
+    def at_work(self) -> Iterator[tuple[Services, ApiSession]]:
         """A workplace in this process, for a person."""
         with at_work(self.data_dir, self.simulator.url, client=self._client, **SETTINGS) as at:
             yield at
 
     def decide(self) -> None:
         """Let a person decide about everything that is unknown."""
-        with self.at_work() as (work, buyer):
-            decided = person.decide(work, buyer, self.simulator)
+        with self.at_work() as (work, session):
+            decided = person.decide(work, session, self.simulator)
         self.figures.unknown += decided.unknown
         self.figures.adopted += decided.adopted
         self.figures.released += decided.released

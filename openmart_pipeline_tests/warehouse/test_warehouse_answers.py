@@ -61,7 +61,7 @@ def test_a_contact_leads_back_to_every_row_that_asked(warehouse: Warehouse) -> N
     assert (counts.contacts, counts.contact_rows, counts.emails, counts.phones) == (1, 2, 1, 1)
     assert warehouse.query(
         "SELECT source_rows, source_tracking_ids, company_domain, requested_title, email, phone, batch_id, task_id, "
-        "tracking_id, dagster_run_id, api_host, fetched_at FROM contacts"
+        "tracking_id, run_id, api_host, fetched_at FROM contacts"
     ) == [
         (
             [2, 4],
@@ -114,7 +114,7 @@ def test_an_empty_answer_replaces_an_older_found_one(warehouse: Warehouse) -> No
     assert warehouse.query("SELECT count(*) FROM contacts") == [(0,)]
 
 
-@pytest.mark.parametrize("state", ["errored", "cancelled", "unmatched", "in_flight", "unknown", "stuck"])
+@pytest.mark.parametrize("state", ["errored", "cancelled", "unmatched", "in_flight", "unknown", "stalled"])
 def test_what_has_no_result_replaces_nothing(warehouse: Warehouse, state: str) -> None:
     load(warehouse, answer(ACME, 1), answer(ACME, 2, state=state, raw=None, fetched_at=LATER))
     assert warehouse.query("SELECT full_name FROM contacts") == [("Jane Doe",)]
@@ -173,8 +173,11 @@ def test_oddities_are_counted_and_never_quote_people(warehouse: Warehouse) -> No
     odd = {**JANE, "email": {"email": "jane at secret.com"}, "linkedin_url": "https://example.com/jane"}
     counts = load(warehouse, answer(ACME, raw=body(odd)))
     assert counts.answers_with_oddities == 1
-    assert counts.oddities == {"an e-mail address that is none": 1, "a LinkedIn address that leads to no person": 1}
-    assert warehouse.query("SELECT len(oddities), email, email_verified FROM task_results, contacts") == [
+    assert counts.parse_warnings == {
+        "an e-mail address that is none": 1,
+        "a LinkedIn address that leads to no person": 1,
+    }
+    assert warehouse.query("SELECT len(parse_warnings), email, email_verified FROM task_results, contacts") == [
         (2, None, None)
     ]
 

@@ -157,7 +157,7 @@ def test_batches_are_replaced_and_their_instants_are_utc(warehouse: Warehouse) -
         "a.csv", [batch(2, state="collected", tasks_found=60, intent_at=somewhere_else, run_id="run-1")]
     )
     warehouse.replace_batches("b.csv", [])
-    assert warehouse.query("SELECT batch_no, state, tasks_found, intent_at, dagster_run_id FROM submitted_batches") == [
+    assert warehouse.query("SELECT batch_no, state, tasks_found, intent_at, run_id FROM submitted_batches") == [
         (2, "collected", 60, NOON.replace(tzinfo=None), "run-1")
     ]
 

@@ -14,7 +14,7 @@ from openmart_pipeline.warehouse import (
     WarehouseOutdated,
     WarehouseUnwritable,
 )
-from openmart_pipeline.warehouse.connection import PrivateFile
+from openmart_pipeline.warehouse.connection import WarehouseFile
 from openmart_pipeline_tests.warehouse.warehouse_children import (
     CONTEXT,
     PATIENCE_S,
@@ -52,7 +52,7 @@ def test_processes_take_turns_and_every_load_arrives(tmp_path: Path) -> None:
 
 def test_what_a_turn_spills_to_disk_is_gone_with_it_and_the_next_may_spill_again(tmp_path: Path) -> None:
     """Two processes' engines on one folder: neither may take away what the other has just spilled."""
-    one, other = (PrivateFile(tmp_path / "w.duckdb", memory_limit="60MB", turn_timeout_s=5) for _ in range(2))
+    one, other = (WarehouseFile(tmp_path / "w.duckdb", memory_limit="60MB", turn_timeout_s=5) for _ in range(2))
     spilled = tmp_path / "w.duckdb.tmp"
     for file in (one, other, one):
         with file.reading() as connection:

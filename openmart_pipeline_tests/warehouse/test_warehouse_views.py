@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from openmart_pipeline.ledger.owed import Standing
+from openmart_pipeline.ledger.outstanding import AskStatus
 from openmart_pipeline.ledger.states import TaskState
 from openmart_pipeline.planning.quoting import BEYOND_LIMIT, DUPLICATE
 from openmart_pipeline.warehouse import PublishedInfo, Warehouse, data_dictionary
@@ -55,15 +55,15 @@ BY_STATE = {
     TaskState.FOUND: "found",
     TaskState.EMPTY: "nothing_found",
     TaskState.IN_FLIGHT: "waiting",
-    TaskState.STUCK: "waiting",
-    TaskState.TWIN: "waiting",
+    TaskState.STALLED: "waiting",
+    TaskState.DUPLICATE_IN_FLIGHT: "waiting",
     TaskState.UNKNOWN: "unknown",
     TaskState.ERRORED: "errored",
     TaskState.CANCELLED: "errored",
     TaskState.UNMATCHED: "errored",
     TaskState.EXPIRED: "errored",
     TaskState.REJECTED: "errored",
-    TaskState.UNSENT: "waiting",  # owed again
+    TaskState.NOT_SENT: "waiting",  # owed again
     TaskState.RELEASED: "waiting",
 }
 
@@ -85,18 +85,18 @@ def test_the_state_of_its_task_is_what_became_of_a_company(warehouse: Warehouse)
     warehouse.replace_answers("a.csv", [answers], api_host="h", run_id="r")
     assert statuses(warehouse) == {row: BY_STATE[state] for row, state in rows.items()}
     stands = dict(warehouse.query("SELECT source_row, unanswered FROM company_coverage"))
-    owed_again = {TaskState.UNSENT: "to_buy", TaskState.RELEASED: "to_buy"}
+    owed_again = {TaskState.NOT_SENT: "to_buy", TaskState.RELEASED: "to_buy"}
     answered = {TaskState.FOUND: None, TaskState.EMPTY: None}
     assert stands == {row: (owed_again | answered).get(state, state.value) for row, state in rows.items()}
 
 
 BY_OUTCOME = {
-    Standing.TO_BUY: "waiting",
-    Standing.OWNED: "waiting",  # its answer is not loaded yet
-    Standing.IN_FLIGHT: "waiting",
-    Standing.STUCK: "waiting",
-    Standing.UNKNOWN: "unknown",
-    Standing.ENDED_BADLY: "errored",
+    AskStatus.TO_BUY: "waiting",
+    AskStatus.OWNED: "waiting",  # its answer is not loaded yet
+    AskStatus.IN_FLIGHT: "waiting",
+    AskStatus.STALLED: "waiting",
+    AskStatus.UNKNOWN: "unknown",
+    AskStatus.ENDED_BADLY: "errored",
     DUPLICATE: "waiting",
     BEYOND_LIMIT: "set_aside",
     "suppressed": "set_aside",
@@ -104,7 +104,7 @@ BY_OUTCOME = {
 
 
 def test_every_outcome_of_a_plan_has_a_word_in_the_coverage() -> None:
-    assert set(BY_OUTCOME) >= set(Standing)
+    assert set(BY_OUTCOME) >= set(AskStatus)
 
 
 def test_before_anything_was_bought_the_plan_speaks(warehouse: Warehouse) -> None:
@@ -127,9 +127,9 @@ def test_a_company_with_several_questions_is_found_once_one_is_and_says_what_is_
 def test_of_several_questions_without_an_answer_the_most_urgent_is_named(warehouse: Warehouse) -> None:
     titles = [{"source_row": 2, "title": title} for title in ("Owner", "CFO", "CMO")]
     cancelled = answer(ACME, 1, state="cancelled", raw=None)
-    stuck = answer("company2.com cfo", 2, state="stuck", raw=None)
-    coverage(warehouse, titles, cancelled, stuck)
-    assert warehouse.query("SELECT unanswered FROM company_coverage WHERE source_row = 2") == [("stuck",)]
+    stalled = answer("company2.com cfo", 2, state="stalled", raw=None)
+    coverage(warehouse, titles, cancelled, stalled)
+    assert warehouse.query("SELECT unanswered FROM company_coverage WHERE source_row = 2") == [("stalled",)]
 
 
 def test_asking_again_does_not_hide_what_was_found(warehouse: Warehouse) -> None:

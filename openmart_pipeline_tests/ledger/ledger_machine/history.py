@@ -28,7 +28,7 @@ from openmart_pipeline_tests.ledger.ledger_machine.tables import (
 from openmart_pipeline_tests.ledger.ledger_machine.told import Book, Word
 from openmart_pipeline_tests.ledger.ledger_machine.vendor import Vendor
 
-ASKABLE = ("submitted", "ready", "stuck")
+ASKABLE = ("submitted", "ready", "stalled")
 SEEN: Counter[str] = Counter()  # what happened, over all histories: a run that visits little proves little
 
 
@@ -87,7 +87,7 @@ class History(RuleBasedStateMachine):
     def mostly_in_doubt(self) -> list[int]:
         """The batches that a person can decide about, and now and then another."""
         states = {number: batch["state"] for number, batch in self.now.batches.items()}
-        in_doubt = [number for number, state in states.items() if state in ("unknown", "released", "stuck")]
+        in_doubt = [number for number, state in states.items() if state in ("unknown", "released", "stalled")]
         return in_doubt + list(states)[-1:]
 
     @property
@@ -179,9 +179,9 @@ class History(RuleBasedStateMachine):
         flight = self.flights[number]
         desk, batch = by or flight.process, flight.claim.batch
         journaled, make = {
-            "unsent": ("given_back", lambda: sending.give_back(desk.ledger, batch, reason="429")),
-            "refuse": ("rejected", lambda: sending.refuse(desk.ledger, batch, reason="422")),
-            "lose": ("unknown", lambda: sending.lose(desk.ledger, batch, evidence="reset")),
+            "not_sent": ("not_sent", lambda: sending.mark_not_sent(desk.ledger, batch, reason="429")),
+            "rejected": ("rejected", lambda: sending.mark_rejected(desk.ledger, batch, reason="422")),
+            "unknown": ("unknown", lambda: sending.mark_unknown(desk.ledger, batch, reason="reset")),
         }[move]
         if self.moves(move, number, make):
             self.book.tell(number, word, self.clock())
@@ -207,7 +207,7 @@ class History(RuleBasedStateMachine):
             nothing_but_polls_changed(self.now, self.look())
         else:
             raise AssertionError("two batches under one id")
-        self.outcome(number, "lose", Word.OPEN, by=desk)
+        self.outcome(number, "unknown", Word.OPEN, by=desk)
 
     def has_an_id(self, number: int) -> None:
         """Write down that the batch exists; what was heard under an earlier id says nothing of this one."""

@@ -18,10 +18,10 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from openmart_pipeline.ledger import (
     adoption,
     collecting,
-    holding,
     moves,
-    owed,
+    outstanding,
     plans,
+    polling_leases,
     recovery,
     retirement,
     selection,
@@ -55,7 +55,7 @@ MEMORY = Path("/dev/shm")  # where there is one: nothing here rests on the disk
 FILES = ("a.csv", "b.csv", "c.csv")
 DOMAINS = tuple(f"company-{letter}.com" for letter in "abcdefgh")
 WORDS = {  # for a task's states, where they are not the same words
-    **dict.fromkeys(("in_flight", "unknown", "stuck", "twin"), Word.OPEN),
+    **dict.fromkeys(("in_flight", "unknown", "stalled", "duplicate_in_flight"), Word.OPEN),
     **dict.fromkeys(("errored", "cancelled", "unmatched"), Word.FAILED),
     "rejected": Word.REFUSED,
 }
@@ -65,7 +65,7 @@ ENDS = (
     "lost, created",
     "lost, created",
     "lost, not created",
-    "unsent",
+    "not_sent",
     "refused",
     "another's id",
 )
@@ -128,8 +128,8 @@ class LedgerMachine(History):
         plan_id = self.plans[plan].plan_id
         is_kept = any(one.plan_id == plan_id for one in self.newest_of_files)
         places = [one.place for one in self.book.owed(plan_id, self.clock())] if is_kept else []
-        assert owed.standing_counts(self.desks[0].ledger, plan_id)[owed.Standing.TO_BUY] == len(places)
-        assert selection.first_owed(self.desks[0].ledger, plan_id) == min(places, default=None)
+        assert outstanding.ask_status_counts(self.desks[0].ledger, plan_id)[outstanding.AskStatus.TO_BUY] == len(places)
+        assert selection.first_outstanding(self.desks[0].ledger, plan_id) == min(places, default=None)
 
     @event(key=st.sampled_from(FILES), state=st.sampled_from(("active", "missing", "retired")))
     def a_file_goes_or_comes_back(self, key: str, state: str) -> None:
@@ -203,19 +203,19 @@ class LedgerMachine(History):
         flight.is_decided = True
         taken = [batch["vendor_batch_id"] for batch in self.now.batches.values() if batch["vendor_batch_id"]]
         match ends:
-            case "unsent":
-                self.outcome(number, "unsent", Word.UNSENT)
+            case "not_sent":
+                self.outcome(number, "not_sent", Word.NOT_SENT)
             case "refused":
-                self.outcome(number, "refuse", Word.REFUSED)
+                self.outcome(number, "rejected", Word.REFUSED)
             case "lost, created":
                 self.vendor.create(flight.questions)
-                self.outcome(number, "lose", Word.OPEN)
+                self.outcome(number, "unknown", Word.OPEN)
             case "another's id" if taken:
                 self.accept(number, taken[0])
             case "accepted":
                 self.accept(number, self.vendor.create(flight.questions))
             case _:
-                self.outcome(number, "lose", Word.OPEN)
+                self.outcome(number, "unknown", Word.OPEN)
 
     @event(by=process, is_created=st.booleans(), journaled=st.booleans(), is_mistaken=st.booleans())
     def a_process_dies(self, by: int, is_created: bool, journaled: bool, is_mistaken: bool) -> None:
@@ -229,7 +229,7 @@ class LedgerMachine(History):
             number for number, batch in self.now.batches.items()
             if batch["state"] == "sending" and batch["owner_id"] not in self.alive
         ]  # fmt: skip
-        assert moves.lose_orphans(self.desks[by].ledger) == orphans
+        assert moves.mark_orphans_unknown(self.desks[by].ledger) == orphans
 
     @event(by=process, number="late")
     def an_answer_arrives_after_its_sender_was_taken_for_dead(self, by: int, number: int) -> None:
@@ -266,7 +266,7 @@ class LedgerMachine(History):
 
     @event(3, by=process, number="mostly_in_doubt", vouches=st.booleans(), after=st.sampled_from(AFTER))
     def a_person_releases(self, by: int, number: int, vouches: bool, after: str) -> None:
-        """Refused while an answer may still come; a stuck batch has had its answer."""
+        """Refused while an answer may still come; a stalled batch has had its answer."""
         flight, ledger = self.flights[number], self.desks[by].ledger
         batch = flight.claim.batch
         if after != "at once" and batch.owner_id in self.alive:
@@ -276,7 +276,7 @@ class LedgerMachine(History):
         may_hear = batch.owner_id in self.alive or batch.intent_at <= self.clock() <= batch.deadline_at
         if self.moves(
             "release", number, lambda: moves.release(ledger, number, who="ann", why="given up", vouch_unpaid=vouches),
-            is_allowed=self.now.batches[number]["state"] == "stuck" or not may_hear,
+            is_allowed=self.now.batches[number]["state"] == "stalled" or not may_hear,
         ):  # fmt: skip
             self.book.tell(number, Word.RELEASED, self.clock())
             if vouches:
@@ -317,7 +317,7 @@ class LedgerMachine(History):
     def a_collector_holds_what_is_due(self, by: int, limit: int, hold_s: float, frees: bool) -> None:
         """Nothing before it is due, or while another asks; what the dead held is free at once."""
         ledger, now = self.desks[by].ledger, self.clock()
-        held = holding.hold_due(ledger, limit=limit, hold_s=hold_s)
+        held = polling_leases.lease_due(ledger, limit=limit, hold_s=hold_s)
         assert len(held) <= limit
         for batch in held:
             assert self.now.batches[batch.batch_no]["state"] in ASKABLE
@@ -325,8 +325,8 @@ class LedgerMachine(History):
             assert not now < batch.next_poll_at <= now + dt.timedelta(hours=10)
         self.remembered += held
         if frees:
-            holding.free_holds(ledger)
-            assert {batch["held_by"] for batch in self.look().batches.values()} <= {None, *self.alive}
+            polling_leases.free_holds(ledger)
+            assert {batch["leased_by"] for batch in self.look().batches.values()} <= {None, *self.alive}
 
     @event(4, by=process, number="collectable", is_slow=st.booleans(), hears=st.sampled_from(HEARS))
     def a_collector_hears(self, by: int, number: int, is_slow: bool, hears: str) -> None:
@@ -339,7 +339,7 @@ class LedgerMachine(History):
                     self.gone_polls[number] = 0
             case "too old":
                 aged = lambda: collecting.age(ledger, batch, next_poll_s=86400, reason="not ready")  # noqa: E731
-                self.moves("age", number, aged, is_allowed=is_same)
+                self.moves("stalled", number, aged, is_allowed=is_same)
             case "not yet":
                 collecting.not_ready(ledger, batch, next_poll_s=60)
                 self.gone_polls[number] = 0
@@ -365,7 +365,7 @@ class LedgerMachine(History):
             assert can_be
             assert self.gone_polls[number] >= 3, "given up before the third answer"
             self.book.tell(number, Word.EXPIRED, self.clock())
-            SEEN["gone"] += 1
+            SEEN["expired"] += 1
         return is_over or not can_be
 
     @event(
@@ -377,7 +377,7 @@ class LedgerMachine(History):
         self, by: int, number: int, is_slow: bool, which: int, state: TaskState, emails: int, phones: int,
         contradicts: bool, is_done: bool,
     ) -> None:  # fmt: skip
-        """What has ended stays as it is, also where the server contradicts itself; strangers' answers disown the id."""
+        """What has ended stays as it is, also where the server contradicts itself; strangers' answers revoke_foreign the id."""
         batch, known = self.as_seen(number, is_slow=is_slow)
         ledger = self.desks[by].ledger
         if batch.vendor_batch_id is None:
@@ -404,8 +404,10 @@ class LedgerMachine(History):
                 other = replace(said, state=TaskState.EMPTY, raw=b"no!", emails=0, phones=0)
                 own.append(other if contradicts and has_said else said)
         if unmatched and not own and adoption.is_unproven(ledger, number):
-            disown = lambda: adoption.disown(ledger, batch, reason="strangers")  # noqa: E731
-            self.moves("disown", number, disown, is_allowed=batch.vendor_batch_id == known["vendor_batch_id"])
+            revoke_foreign = lambda: adoption.revoke_foreign(ledger, batch, reason="strangers")  # noqa: E731
+            self.moves(
+                "revoke_foreign", number, revoke_foreign, is_allowed=batch.vendor_batch_id == known["vendor_batch_id"]
+            )
             return
         collecting.store_answers(ledger, [(number, answer) for answer in (*own, *unmatched)], keep_hold_s=60)
         told = {answer.tracking_id: (_word(answer.state), answer.emails, answer.phones) for answer in own}

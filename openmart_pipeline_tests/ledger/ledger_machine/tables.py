@@ -14,35 +14,35 @@ Row = dict[str, Any]
 # move -> (from, to): the only changes of a batch that an event may tell of
 LEGAL = {
     "claim": ({None}, "sending"),
-    "unsent": ({"sending"}, "unsent"),
-    "refuse": ({"sending"}, "rejected"),
-    "lose": ({"sending"}, "unknown"),
+    "not_sent": ({"sending"}, "not_sent"),
+    "rejected": ({"sending"}, "rejected"),
+    "unknown": ({"sending"}, "unknown"),
     "accept": ({"sending", "unknown", "released"}, "submitted"),
     "adopt": ({"unknown", "released"}, "submitted"),
-    "disown": ({"submitted", "ready"}, "unknown"),
-    "release": ({"unknown", "stuck"}, "released"),
-    "ready": ({"submitted", "stuck"}, "ready"),
-    "age": ({"submitted", "ready"}, "stuck"),
-    "gone": ({"submitted", "ready", "stuck"}, "expired"),
-    "settle": ({"submitted", "ready", "stuck"}, "collected"),
+    "revoke_foreign": ({"submitted", "ready"}, "unknown"),
+    "release": ({"unknown", "stalled"}, "released"),
+    "ready": ({"submitted", "stalled"}, "ready"),
+    "stalled": ({"submitted", "ready"}, "stalled"),
+    "expired": ({"submitted", "ready", "stalled"}, "expired"),
+    "settle": ({"submitted", "ready", "stalled"}, "collected"),
 }
 BY_A_PERSON = ("adopt", "release")
 ENDED = {"found", "empty", "errored", "cancelled", "unmatched"}  # as the server's answers say
-EXPECTED = {"in_flight", "stuck", "twin"} | ENDED
+EXPECTED = {"in_flight", "stalled", "duplicate_in_flight"} | ENDED
 TASKS_IN = {
     "sending": {"in_flight"},
-    "unsent": {"unsent"},
+    "not_sent": {"not_sent"},
     "rejected": {"rejected"},
-    "unknown": {"unknown", "twin"} | ENDED,
+    "unknown": {"unknown", "duplicate_in_flight"} | ENDED,
     "submitted": EXPECTED,
     "ready": EXPECTED,
-    "stuck": EXPECTED - {"in_flight"},
+    "stalled": EXPECTED - {"in_flight"},
     "expired": {"expired"} | ENDED,
     "released": {"released"} | ENDED,
     "collected": ENDED,
 }
-LIVE = {"in_flight", "unknown", "stuck"}
-FINAL = ENDED | {"expired", "rejected", "unsent"}  # no move leads out of these
+LIVE = {"in_flight", "unknown", "stalled"}
+FINAL = ENDED | {"expired", "rejected", "not_sent"}  # no move leads out of these
 FIXED = (
     *("token", "plan_id", "partition_key", "tasks", "owner_id", "key_hash"),
     *("intent_at", "deadline_at", "budget_day", "reserved_credits", "run_id"),
@@ -87,11 +87,11 @@ def every_task_is_in_one_place(now: Tables) -> None:
 
 
 def one_live_task_per_question(now: Tables) -> None:
-    """And a twin only where a person had released the batch it is in."""
+    """And a duplicate in flight only where a person had released the batch it is in."""
     live = Counter(task["question_id"] for task in now.tasks.values() if task["state"] in LIVE)
     assert [question for question, count in live.items() if count > 1] == [], "a question is bought twice at once"
     for task in now.tasks.values():
-        if task["state"] == "twin":
+        if task["state"] == "duplicate_in_flight":
             moves = {event["move"] for event in now.events_of[task["batch_no"]]}
             assert "release" in moves, "a second purchase of a live question, and no person's word for it"
 
@@ -114,7 +114,7 @@ def events_tell_the_state(now: Tables) -> None:
 def ended_tasks_say_when(now: Tables) -> None:
     """What ended names the event that ended it, one of its own batch; an answer keeps its raw text."""
     for task in now.tasks.values():
-        assert (task["ended_seq"] is None) == (task["state"] in LIVE | {"twin"})
+        assert (task["ended_seq"] is None) == (task["state"] in LIVE | {"duplicate_in_flight"})
         if task["ended_seq"] is not None:
             assert now.events[task["ended_seq"]]["batch_no"] == task["batch_no"]
         assert task["state"] not in ("found", "empty") or task["raw"] is not None
@@ -124,7 +124,7 @@ def credits_follow_the_state(now: Tables) -> None:
     """Reserved until all has ended; nothing for what was surely not bought."""
     for batch_no, batch in now.batches.items():
         settled, state = batch["settled_credits"], batch["state"]
-        may_be = {"unsent": {0}, "rejected": {0}, "released": {0, None}, "collected": {settled} - {None}}
+        may_be = {"not_sent": {0}, "rejected": {0}, "released": {0, None}, "collected": {settled} - {None}}
         assert settled in may_be.get(state, {None}), f"batch {batch_no} is {state} and settled at {settled}"
 
 
@@ -142,7 +142,7 @@ def history_only_grows(before: Tables, now: Tables) -> None:
 
 def nothing_but_polls_changed(before: Tables, now: Tables) -> None:
     """A refused move leaves everything as it was, but for when a batch is asked about next."""
-    polls = {"polls", "next_poll_at", "held_by", "gone_polls", "gone_since"}
+    polls = {"polls", "next_poll_at", "leased_by", "gone_polls", "gone_since"}
     assert now.events == before.events
     assert now.tasks == before.tasks
     assert [_without(row, polls) for row in now.batches.values()] == [

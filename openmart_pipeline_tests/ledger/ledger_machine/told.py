@@ -22,7 +22,7 @@ class Word(StrEnum):
     """The last thing that was told of a purchase."""
 
     OPEN = "open"  # it may be paid for, and no end of it was heard
-    UNSENT = "unsent"
+    NOT_SENT = "not_sent"
     REFUSED = "refused"
     RELEASED = "released"  # a person says: treat as not bought
     FOUND = "found"
@@ -207,7 +207,7 @@ class Book:
         self.order += 1
         for purchase in self.of_batch(batch_no, Word.OPEN):
             purchase.word, purchase.order, purchase.at = word, self.order, now
-        if word in (Word.UNSENT, Word.REFUSED):
+        if word in (Word.NOT_SENT, Word.REFUSED):
             self.bills[batch_no].settled = 0
 
     def answer(self, batch_no: int, answers: dict[str, tuple[Word, int, int]], now: dt.datetime) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from openmart_pipeline.ledger.schema import asks, left_asks, partitions, questions, tasks
+from openmart_pipeline.ledger.schema import asks, partitions, questions, tasks, withdrawn_asks
 from openmart_pipeline.ledger.states import ANSWERED, OPEN
 from openmart_pipeline.ledger.store import Ledger
 from openmart_pipeline.model.answers import LeftRow
@@ -29,8 +29,8 @@ def leave(ledger: Ledger, connection: sa.Connection, last: sa.RowMapping, plan_i
     """
     asked_now = sa.select(asks.c.question_id).where(asks.c.plan_id == plan_id)
     connection.execute(
-        left_asks.delete().where(
-            left_asks.c.partition_key == last["partition_key"], left_asks.c.question_id.in_(asked_now)
+        withdrawn_asks.delete().where(
+            withdrawn_asks.c.partition_key == last["partition_key"], withdrawn_asks.c.question_id.in_(asked_now)
         )
     )
     if last["current_plan_id"] is None:
@@ -39,20 +39,20 @@ def leave(ledger: Ledger, connection: sa.Connection, last: sa.RowMapping, plan_i
     leaving = sa.select(
         sa.literal(last["partition_key"]),
         sa.literal(last["file_sha256"]),
-        sa.literal(ledger.clock(), left_asks.c.left_at.type),
+        sa.literal(ledger.clock(), withdrawn_asks.c.withdrawn_at.type),
         *(asks.c[name] for name in _COPIED),
     ).where(asks.c.plan_id == last["current_plan_id"], asks.c.question_id.not_in(asked_now), bought)
-    names = ["partition_key", "file_sha256", "left_at", *_COPIED]
-    connection.execute(left_asks.insert().from_select(names, leaving))
+    names = ["partition_key", "file_sha256", "withdrawn_at", *_COPIED]
+    connection.execute(withdrawn_asks.insert().from_select(names, leaving))
 
 
-def left_rows(ledger: Ledger, partition_key: str) -> Iterator[list[LeftRow]]:
+def withdrawn_rows(ledger: Ledger, partition_key: str) -> Iterator[list[LeftRow]]:
     """Yield, in chunks and in file order, what the file asked in an earlier version or with other settings."""
     query = (
-        sa.select(left_asks, questions)
-        .join(questions, questions.c.question_id == left_asks.c.question_id)
-        .where(left_asks.c.partition_key == partition_key)
-        .order_by(left_asks.c.left_at, left_asks.c.source_row, questions.c.question_id)
+        sa.select(withdrawn_asks, questions)
+        .join(questions, questions.c.question_id == withdrawn_asks.c.question_id)
+        .where(withdrawn_asks.c.partition_key == partition_key)
+        .order_by(withdrawn_asks.c.withdrawn_at, withdrawn_asks.c.source_row, questions.c.question_id)
     )
     with ledger.read() as connection:
         for rows in connection.execution_options(yield_per=CHUNK_ROWS).execute(query).mappings().partitions():
@@ -60,7 +60,7 @@ def left_rows(ledger: Ledger, partition_key: str) -> Iterator[list[LeftRow]]:
                 LeftRow(
                     source_row=row["source_row"],
                     file_sha256=row["file_sha256"],
-                    left_at=row["left_at"],
+                    withdrawn_at=row["withdrawn_at"],
                     fingerprint=row["fingerprint"],
                     domain=row["domain"],
                     title=row["title"],
@@ -76,13 +76,13 @@ def left_rows(ledger: Ledger, partition_key: str) -> Iterator[list[LeftRow]]:
             ]
 
 
-def newest_end_of_left() -> sa.ScalarSelect[int]:
+def newest_end_of_withdrawn() -> sa.ScalarSelect[int]:
     """SQL: the number of the newest event that ended a task of what a partition no longer asks."""
     return (
         sa.select(sa.func.max(tasks.c.ended_seq))
-        .select_from(left_asks)
-        .join(tasks, tasks.c.question_id == left_asks.c.question_id)
-        .where(left_asks.c.partition_key == partitions.c.partition_key)
+        .select_from(withdrawn_asks)
+        .join(tasks, tasks.c.question_id == withdrawn_asks.c.question_id)
+        .where(withdrawn_asks.c.partition_key == partitions.c.partition_key)
         .correlate(partitions)
         .scalar_subquery()
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from openmart_pipeline.ledger.ledger_errors import unpacked
-from openmart_pipeline.ledger.left import newest_end_of_left
 from openmart_pipeline.ledger.loads import LOAD_AGAIN
 from openmart_pipeline.ledger.moves import Batch
 from openmart_pipeline.ledger.plans import Plan
@@ -19,13 +18,14 @@ from openmart_pipeline.ledger.schema import (
     asks,
     batches,
     events,
-    left_asks,
     partitions,
     questions,
     tasks,
+    withdrawn_asks,
 )
 from openmart_pipeline.ledger.states import LIVE, BatchState, TaskState
 from openmart_pipeline.ledger.store import Ledger
+from openmart_pipeline.ledger.withdrawn import newest_end_of_withdrawn
 from openmart_pipeline.model.answers import Answer
 from openmart_pipeline.model.prices import PriceTable
 from openmart_pipeline.model.questions import Access
@@ -40,7 +40,9 @@ def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[
     """Yield, in chunks, every task sent for a question that the file asks or once asked, whoever bought it."""
     asked = sa.select(asks.c.question_id, asks.c.position).where(asks.c.plan_id == plan.plan_id)
     behind_all = sa.literal(sys.maxsize).label("position")
-    no_more = sa.select(left_asks.c.question_id, behind_all).where(left_asks.c.partition_key == plan.partition_key)
+    no_more = sa.select(withdrawn_asks.c.question_id, behind_all).where(
+        withdrawn_asks.c.partition_key == plan.partition_key
+    )
     mine = sa.union_all(asked, no_more).subquery()
     query = (
         sa.select(
@@ -57,7 +59,7 @@ def answers_of_file(ledger: Ledger, plan: Plan, prices: PriceTable) -> Iterator[
         .join(questions, questions.c.question_id == mine.c.question_id)
         .join(tasks, tasks.c.question_id == mine.c.question_id)
         .join(batches, batches.c.batch_no == tasks.c.batch_no)
-        .where(batches.c.state.not_in((BatchState.UNSENT,)))
+        .where(batches.c.state.not_in((BatchState.NOT_SENT,)))
         .order_by(mine.c.position, tasks.c.task_no)
     )
     with ledger.read() as connection:
@@ -191,7 +193,7 @@ def due_for_collecting(ledger: Ledger) -> list[str]:
     """Return the files that a collecting run would bring forward, oldest readiness first.
 
     A file is due when answers wait and nothing more is coming soon, when a quarter of what is open is ready, when
-    anything waited long enough, when a stuck batch is to be looked at again, or when answers that others collected
+    anything waited long enough, when a stalled batch is to be looked at again, or when answers that others collected
     are not in its contacts yet.
     """
     now = ledger.clock()
@@ -227,7 +229,7 @@ def due_for_collecting(ledger: Ledger) -> list[str]:
 def _with_stuck_batches_due(ledger: Ledger) -> list[str]:
     query = (
         sa.select(batches.c.partition_key)
-        .where(batches.c.state == BatchState.STUCK, batches.c.next_poll_at <= ledger.clock())
+        .where(batches.c.state == BatchState.STALLED, batches.c.next_poll_at <= ledger.clock())
         .distinct()
     )
     with ledger.read() as connection:
@@ -255,9 +257,9 @@ def due_for_loading(ledger: Ledger) -> list[str]:
         .where(
             partitions.c.current_plan_id.is_not(None),
             sa.or_(
-                newest_end_of_plan() > partitions.c.loaded_seq,
-                newest_end_of_left() > partitions.c.loaded_seq,
-                partitions.c.loaded_seq == LOAD_AGAIN,
+                newest_end_of_plan() > partitions.c.load_watermark,
+                newest_end_of_withdrawn() > partitions.c.load_watermark,
+                partitions.c.load_watermark == LOAD_AGAIN,
             ),
             sa.not_(in_flight),
         )
@@ -278,9 +280,9 @@ def behind(ledger: Ledger) -> list[str]:
         .where(
             partitions.c.current_plan_id.is_not(None),
             sa.or_(
-                partitions.c.loaded_seq < 0,
-                newest_end_of_plan() > partitions.c.loaded_seq,
-                newest_end_of_left() > partitions.c.loaded_seq,
+                partitions.c.load_watermark < 0,
+                newest_end_of_plan() > partitions.c.load_watermark,
+                newest_end_of_withdrawn() > partitions.c.load_watermark,
                 open_,
             ),
         )
@@ -305,7 +307,7 @@ def newest_end_of_plan() -> sa.ScalarSelect[int]:
 def newest_end(ledger: Ledger, partition_key: str) -> int:
     """Return the number of the newest event that ended a task for the file: what a load started now will hold."""
     with ledger.read() as connection:
-        query = sa.select(newest_end_of_plan(), newest_end_of_left()).select_from(partitions)
+        query = sa.select(newest_end_of_plan(), newest_end_of_withdrawn()).select_from(partitions)
         row = connection.execute(query.where(partitions.c.partition_key == partition_key)).first()
         return max((seq for seq in row or () if seq is not None), default=0)
 

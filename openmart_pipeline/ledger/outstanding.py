@@ -14,14 +14,14 @@ from openmart_pipeline.ledger.states import ANSWERED, ENDED_BADLY, LIVE, TaskSta
 from openmart_pipeline.ledger.store import Ledger
 
 
-class Standing(StrEnum):
+class AskStatus(StrEnum):
     """Where an ask stands; also the words of `enrichment_plan.outcome`."""
 
     TO_BUY = "to_buy"
     OWNED = "owned"
     IN_FLIGHT = "in_flight"
     UNKNOWN = "unknown"
-    STUCK = "stuck"
+    STALLED = "stalled"
     ENDED_BADLY = "ended_badly"
 
 
@@ -35,11 +35,11 @@ def live_state() -> sa.ScalarSelect[str]:
     )
 
 
-def has_twin() -> sa.Exists:
+def has_duplicate_in_flight() -> sa.Exists:
     """SQL: an answer is on its way in a batch that a person had released: buying once more would pay twice."""
     return (
         sa.select(sa.literal(1))
-        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state == TaskState.TWIN)
+        .where(tasks.c.question_id == asks.c.question_id, tasks.c.state == TaskState.DUPLICATE_IN_FLIGHT)
         .correlate(asks)
         .exists()
     )
@@ -76,19 +76,24 @@ def has_ended_badly(now: dt.datetime) -> sa.ColumnElement[bool]:
     return sa.select(sa.literal(1)).where(_counts(now), tasks.c.state.in_(ENDED_BADLY)).correlate(asks).exists()
 
 
-def is_owed(now: dt.datetime) -> sa.ColumnElement[bool]:
+def is_outstanding(now: dt.datetime) -> sa.ColumnElement[bool]:
     """SQL: nothing is bought, expected or ended for the ask: the plan may buy it."""
-    return sa.and_(live_state().is_(None), sa.not_(has_twin()), sa.not_(is_owned(now)), sa.not_(has_ended_badly(now)))
+    return sa.and_(
+        live_state().is_(None),
+        sa.not_(has_duplicate_in_flight()),
+        sa.not_(is_owned(now)),
+        sa.not_(has_ended_badly(now)),
+    )
 
 
-def standing(now: dt.datetime) -> sa.ColumnElement[str]:
-    """SQL: the ask's `Standing`."""
+def ask_status(now: dt.datetime) -> sa.ColumnElement[str]:
+    """SQL: the ask's `AskStatus`."""
     return sa.case(
         (live_state().is_not(None), live_state()),
-        (has_twin(), Standing.IN_FLIGHT.value),
-        (is_owned(now), Standing.OWNED.value),
-        (has_ended_badly(now), Standing.ENDED_BADLY.value),
-        else_=Standing.TO_BUY.value,
+        (has_duplicate_in_flight(), AskStatus.IN_FLIGHT.value),
+        (is_owned(now), AskStatus.OWNED.value),
+        (has_ended_badly(now), AskStatus.ENDED_BADLY.value),
+        else_=AskStatus.TO_BUY.value,
     )
 
 
@@ -97,16 +102,16 @@ def has_task() -> sa.Exists:
     return sa.select(sa.literal(1)).where(tasks.c.question_id == asks.c.question_id).correlate(asks).exists()
 
 
-def standings(ledger: Ledger, plan_id: str) -> Iterator[tuple[str, Standing]]:
+def ask_statuses(ledger: Ledger, plan_id: str) -> Iterator[tuple[str, AskStatus]]:
     """Yield fingerprint and standing of each ask whose question was ever bought; every other one is to buy."""
     query = (
-        sa.select(questions.c.fingerprint, standing(ledger.clock()))
+        sa.select(questions.c.fingerprint, ask_status(ledger.clock()))
         .join(questions, questions.c.question_id == asks.c.question_id)
         .where(asks.c.plan_id == plan_id, has_task())
     )
     with ledger.read() as connection:
         for fingerprint, state in connection.execute(query):
-            yield fingerprint, Standing(state)
+            yield fingerprint, AskStatus(state)
 
 
 def asks_of(ledger: Ledger, plan_id: str) -> int:
@@ -115,22 +120,22 @@ def asks_of(ledger: Ledger, plan_id: str) -> int:
         return connection.execute(sa.select(sa.func.count()).where(asks.c.plan_id == plan_id)).scalar_one()
 
 
-def widths(ledger: Ledger, plan_id: str) -> dict[Standing, dict[tuple[int, int], int]]:
+def widths(ledger: Ledger, plan_id: str) -> dict[AskStatus, dict[tuple[int, int], int]]:
     """Return, for each standing, how many of the plan's asks there are of each (max_k, info_access bits)."""
-    state = standing(ledger.clock()).label("state")
+    state = ask_status(ledger.clock()).label("state")
     query = (
         sa.select(state, asks.c.max_k, asks.c.info_access, sa.func.count())
         .where(asks.c.plan_id == plan_id)
         .group_by(state, asks.c.max_k, asks.c.info_access)
     )
-    counts: dict[Standing, dict[tuple[int, int], int]] = {name: {} for name in Standing}
+    counts: dict[AskStatus, dict[tuple[int, int], int]] = {name: {} for name in AskStatus}
     with ledger.read() as connection:
         for name, max_k, bits, count in connection.execute(query):
-            counts[Standing(name)][max_k, bits] = count
+            counts[AskStatus(name)][max_k, bits] = count
     return counts
 
 
-def standing_counts(ledger: Ledger, plan_id: str) -> dict[Standing, int]:
+def ask_status_counts(ledger: Ledger, plan_id: str) -> dict[AskStatus, int]:
     """Return how many of a plan's asks are in each standing."""
     return {name: sum(counts.values()) for name, counts in widths(ledger, plan_id).items()}
 
@@ -138,7 +143,7 @@ def standing_counts(ledger: Ledger, plan_id: str) -> dict[Standing, int]:
 def questions_to_buy(ledger: Ledger, plan_ids: Collection[str]) -> int:
     """Return how many questions these plans owe together: one that several of them ask is bought once."""
     query = sa.select(sa.func.count(asks.c.question_id.distinct())).where(
-        asks.c.plan_id.in_(plan_ids), is_owed(ledger.clock())
+        asks.c.plan_id.in_(plan_ids), is_outstanding(ledger.clock())
     )
     with ledger.read() as connection:
         return connection.execute(query).scalar_one()
@@ -168,7 +173,7 @@ def wider_asks(ledger: Ledger, plan_id: str) -> int:
         .exists()
     )
     query = sa.select(sa.func.count()).where(
-        asks.c.plan_id == plan_id, asks.c.reask_after_seq.is_(None), answered, is_owed(ledger.clock())
+        asks.c.plan_id == plan_id, asks.c.reask_after_seq.is_(None), answered, is_outstanding(ledger.clock())
     )
     with ledger.read() as connection:
         return connection.execute(query).scalar_one()

@@ -8,10 +8,10 @@ from typing import Protocol
 LATE_S = 0.1  # a turn used later than that is given up for another: turns that were overslept add up to a burst
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """A shared rate limit. Both methods are called from several threads at once and may block briefly."""
 
-    def next_slot(self) -> float:
+    def acquire(self) -> float:
         """Reserve the next turn; return the seconds to wait before using it."""
 
     def pause(self, seconds: float) -> None:
@@ -19,11 +19,11 @@ class Pace(Protocol):
 
 
 class _Unpaced:
-    def next_slot(self) -> float:
+    def acquire(self) -> float:
         return 0.0
 
     def pause(self, seconds: float) -> None:
         pass
 
 
-UNPACED: Pace = _Unpaced()
+NO_RATE_LIMIT: RateLimiter = _Unpaced()

@@ -62,7 +62,7 @@ def _of(statement: _Filtered, partition_key: str, kind: str) -> _Filtered:
     return statement.where(leases.c.partition_key == partition_key, leases.c.kind == kind)
 
 
-class SharedPace:
+class SharedRateLimiter:
     """The pace of all processes on one ledger together: at most `requests_per_s`, evenly spaced.
 
     A lot of slots is reserved in one transaction and handed out from memory, to threads and coroutines alike.
@@ -76,7 +76,7 @@ class SharedPace:
         self._slots: list[dt.datetime] = []
         self._lock = threading.Lock()
 
-    def next_slot(self) -> float:
+    def acquire(self) -> float:
         """Reserve one slot; return how many seconds from now it begins."""
         with self._lock:
             now = self._ledger.clock()

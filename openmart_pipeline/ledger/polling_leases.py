@@ -16,10 +16,10 @@ from openmart_pipeline.ledger.store import Ledger
 
 # Nothing is put off further: where it seems so, the clock was ahead and has been set back.
 MOST_AHEAD = dt.timedelta(hours=10)  # nine hours is the longest pause between two questions about a batch ...
-STUCK_MOST_AHEAD = dt.timedelta(days=2)  # ... that is not stuck; about one that is, a day
+STUCK_MOST_AHEAD = dt.timedelta(days=2)  # ... that is not stalled; about one that is, a day
 
 
-def hold_due(
+def lease_due(
     ledger: Ledger,
     *,
     limit: int,
@@ -40,7 +40,7 @@ def hold_due(
         sa.or_(
             batches.c.next_poll_at <= now,
             batches.c.next_poll_at > now + STUCK_MOST_AHEAD,
-            sa.and_(batches.c.state != BatchState.STUCK, batches.c.next_poll_at > now + MOST_AHEAD),
+            sa.and_(batches.c.state != BatchState.STALLED, batches.c.next_poll_at > now + MOST_AHEAD),
         ),
     )
     query = sa.select(batches.c.batch_no).where(is_due).order_by(batches.c.next_poll_at).limit(limit)
@@ -63,7 +63,7 @@ def hold_due(
             connection.execute(
                 batches.update()
                 .where(batches.c.batch_no.in_([batch.batch_no for batch in held]))
-                .values(next_poll_at=now + dt.timedelta(seconds=hold_s), held_by=ledger.owner.owner_id)
+                .values(next_poll_at=now + dt.timedelta(seconds=hold_s), leased_by=ledger.owner.owner_id)
             )
     return held
 
@@ -72,13 +72,15 @@ def free_holds(ledger: Ledger) -> None:
     """Make due at once what dead processes held, and what this one still holds."""
     with ledger.read() as connection:
         holders = connection.execute(
-            sa.select(batches.c.held_by).where(batches.c.held_by.is_not(None)).distinct()
+            sa.select(batches.c.leased_by).where(batches.c.leased_by.is_not(None)).distinct()
         ).scalars()
         free = [holder for holder in holders if holder == ledger.owner.owner_id or ledger.owner.is_gone(holder)]
     if free:
         with ledger.write() as connection:
             connection.execute(
-                batches.update().where(batches.c.held_by.in_(free)).values(held_by=None, next_poll_at=ledger.clock())
+                batches.update()
+                .where(batches.c.leased_by.in_(free))
+                .values(leased_by=None, next_poll_at=ledger.clock())
             )
 
 
