@@ -5,6 +5,7 @@ but a plan that says so. Which files show it is noted as for every erasure.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -205,6 +206,8 @@ def _unmatched(ledger: Ledger, connection: sa.Connection, selection: Selection) 
         query = query.where(unmatched_results.c.read_at < long_ago, batches.c.intent_at < long_ago)
     if selection.partition_key is not None:
         query = query.where(batches.c.partition_key == selection.partition_key)
+    # With everything below the domain, and nothing that only ends or begins like it: `notacme.com`, `acme.com.au`.
+    named = re.compile(rb"(?<![\w-])%s(?!\.?[\w-])" % re.escape((selection.domain or "").encode()))
     for batch_no, vendor_task_id, partition_key, raw in connection.execute(query):
-        if selection.domain is None or selection.domain.encode() in unpacked(raw).lower():
+        if selection.domain is None or named.search(unpacked(raw).lower()):
             yield batch_no, vendor_task_id, partition_key

@@ -205,6 +205,33 @@ def test_a_clock_that_jumped_purges_nothing_unwatched(tmp_path: Path, bought: tu
         assert raw_answers(work) == 12
 
 
+@pytest.mark.parametrize(
+    ("named", "goes"),
+    [
+        ("jane@gone3.com", True),
+        ("jane@mail.gone3.com", True),
+        ("jane@notgone3.com", False),
+        ("jane@gone3.com.au", False),
+    ],
+)
+def test_a_company_whose_domain_only_looks_like_it_loses_no_result(
+    tmp_path: Path, bought: tuple[Path, str], named: str, goes: bool
+) -> None:
+    data = tmp_path / "data"
+    with at_a_copy(bought, data) as (work, _buyer):
+        with work.ledger.write() as connection:
+            batch_no, batch_id = connection.execute(
+                sa.select(schema.batches.c.batch_no, schema.batches.c.vendor_batch_id)
+            ).first()
+            raw = json.dumps({"data": [{"email": {"email": named}}]}).encode()
+            result = UnmatchedResult(
+                vendor_task_id="t", vendor_batch_id=batch_id, tracking_id=None, reason=unmatched.NO_ID,
+                state=TaskState.FOUND, raw=raw,
+            )  # fmt: skip
+            unmatched.store(connection, batch_no, result, work.ledger.clock())
+        assert purging.preview(work, OF_PERSON).chosen.unmatched == int(goes)
+
+
 def test_without_a_choice_nothing_is_purged(tmp_path: Path, bought: tuple[Path, str]) -> None:
     with at_a_copy(bought, tmp_path / "data") as (work, _buyer):
         for call in (lambda: purging.preview(work, Selection()), lambda: purging.purge(work, Selection(), **WHO)):
