@@ -72,7 +72,7 @@ def make_folder(path: Path, mode: int = OPEN_FOLDER) -> None:
 
 def written_by_others(path: Path) -> str | None:
     """Return who else may write or replace this file, in words; None where nobody may, or there is no file."""
-    for place in (path, path.resolve().parent):
+    for place in (path, Path(os.path.realpath(path)).parent):  # never raises where a link leads to itself
         try:
             status = place.stat()
         except OSError:

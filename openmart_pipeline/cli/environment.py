@@ -25,6 +25,11 @@ def read_environment() -> dict[str, str]:
     """
     try:
         dotenv = home_folder(os.environ) / ".env"
+        if os.path.lexists(dotenv) and (dotenv.is_dir() or not dotenv.exists()):  # else taken for one without settings
+            raise click.UsageError(
+                f"{dotenv} is a folder, or a link that leads nowhere: limits that stand in it would not hold. Put the "
+                "file there, or remove it."
+            )
         # Without ${NAME}: a file must not copy a key of the shell into another setting.
         written = dotenv_values(dotenv, interpolate=False)
     except HomeUnknown as error:

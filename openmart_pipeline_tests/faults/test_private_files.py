@@ -6,10 +6,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from openmart_pipeline.cli.environment import read_environment
 from openmart_pipeline.defs.instance_home import prepare_home
+from openmart_pipeline.private_files import written_by_others
 from openmart_pipeline.settings import SettingsRefused, read_settings
 from openmart_pipeline.wiring import open_workplace
 from openmart_pipeline_tests import money
@@ -94,6 +96,21 @@ def test_check_says_that_others_may_write_the_env_file(terminal: Terminal, mode:
     result = terminal("check")
     assert ("PROBLEM  .env" in result.stdout) is not is_fine
     assert ("others may write to" in result.stdout) is not is_fine
+
+
+@pytest.mark.parametrize("kind", ["loop", "dangling", "folder"])
+def test_an_env_file_that_can_not_be_read_is_not_taken_for_one_without_limits(
+    terminal: Terminal, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENMART_HOME", str(terminal.folder))
+    path = terminal.folder / ".env"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else terminal.folder / "gone")
+    with pytest.raises(click.UsageError, match="limits that stand in it would not hold"):
+        read_environment()
+    assert written_by_others(path) is None
 
 
 def test_a_file_in_the_folder_does_not_choose_where_the_key_of_the_shell_goes(terminal: Terminal) -> None:
