@@ -122,11 +122,12 @@ def say_rows_by_name(rows: list[RowNaming], console: Console) -> None:
     for row in rows[:ROWS_SHOWN]:
         console.print(
             harmless(
-                f"{row.input_file}, row {row.source_row} ({row.column}): has the name. The file is yours to change."
+                f"{row.input_file}, row {row.source_row} ({row.column}): has the name or the number. The file is "
+                "yours to change."
             )
         )
     if len(rows) > ROWS_SHOWN:
-        console.print(f"... and {plural(len(rows) - ROWS_SHOWN, 'more cell')} with the name.")
+        console.print(f"... and {plural(len(rows) - ROWS_SHOWN, 'more cell')} with the name or the number.")
 
 
 def _by_label(followed: Followed) -> dict[str, list[Entry]]:

@@ -165,6 +165,13 @@ def _show(done: Forgotten) -> None:
                 "planned again, then repeat this command, so that the stored copy goes too."
             )
         )
+    for name in done.copies_naming:
+        console.print(
+            harmless(
+                f"The stored copy of {name} names the person still: its plan was made from it. Let the file be planned "
+                "again without them, or use openmart-pipeline retire --remove-data. Then repeat this command."
+            )
+        )
     for sentence in done.not_loaded:
         console.print(harmless(sentence))
 

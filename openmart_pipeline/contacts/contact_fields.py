@@ -54,8 +54,8 @@ def storable_json(raw: bytes) -> str:
 def normal_email(text: str) -> str | None:
     """Return the address in lower case when its syntax is right, else None. Asks no name server."""
     address = text.strip().lower()
-    if len(address) <= PLAIN_EMAIL_LENGTH and _PLAIN_EMAIL.fullmatch(address):
-        return address
+    if len(address) <= PLAIN_EMAIL_LENGTH and "xn--" not in address and _PLAIN_EMAIL.fullmatch(address):
+        return address  # a domain in punycode is the same as in its own letters: the validator knows
     try:
         checked = validate_email(address, check_deliverability=False, strict=True)
     except (EmailNotValidError, UnicodeError):

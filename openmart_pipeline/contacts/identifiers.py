@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+import phonenumbers
+
 from openmart_pipeline.contacts.contact_fields import normal_email, normal_linkedin, normal_phone
 from openmart_pipeline.contacts.contacts import Contact
 from openmart_pipeline.contacts.person_names import words_of
@@ -82,6 +84,27 @@ def identifiers_of(contact: Contact) -> frozenset[Identifier]:
     if contact.linkedin_url:
         found.add(Identifier(Kind.LINKEDIN, contact.linkedin_url))
     return frozenset(found)
+
+
+_COUNTRY_CODE_DIGITS = 3  # at most
+_NATIONAL_DIGITS = 7  # of a number without its country code, at least: fewer are an extension or a date
+
+
+def unread_numbers_of(contact: Contact) -> frozenset[str]:
+    """Return the digits of the contact's numbers that nobody said the country of, without zeros in front."""
+    unread = (digits_of(phone.number) for phone in contact.phones if phone.e164 is None)
+    return frozenset(number for number in unread if len(number) >= _NATIONAL_DIGITS)
+
+
+def digits_of(number: str) -> str:
+    """Return a number's digits, of any script, without a prefix that is dialled before it: `020`, `0044`."""
+    return phonenumbers.normalize_digits_only(number).lstrip("0")
+
+
+def may_be_number(digits: str, identifier: Identifier) -> bool:
+    """Whether a number without its country may be this one: with the country's code in front, it is."""
+    code = identifier.value.removeprefix("+").removesuffix(digits)
+    return len(code) <= _COUNTRY_CODE_DIGITS and f"+{code}{digits}" == identifier.value
 
 
 _EDGES = ".-_/"

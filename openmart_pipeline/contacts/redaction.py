@@ -33,7 +33,7 @@ def without_traces(table: pa.Table, suppression: Suppression) -> pa.Table:
 
 
 def as_hints(names: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the company names with none where one names a person by address, number or page, or named one.
+    """Return names or places of companies with none where one names a person by address, number or page, or named one.
 
     A hint goes to Openmart and into the ledger, where it would outlive the person's wish to be forgotten.
     """

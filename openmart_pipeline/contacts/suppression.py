@@ -50,10 +50,8 @@ class Suppression:
         labels = domain.split(".")
         return any(self.has(Identifier(Kind.DOMAIN, ".".join(labels[n:]))) for n in range(len(labels) - 1))
 
-    def covers(self, contact: Contact, companies: Collection[str]) -> bool:
+    def _covers(self, contact: Contact, companies: Collection[str]) -> bool:
         """Whether the contact is on the list: by address, number or page, by name at the company, or by its domain."""
-        if not self._hashes:
-            return False
         named = (name_at(contact.full_name, company) for company in companies)
         return (
             any(map(self.has, identifiers_of(contact)))
@@ -106,8 +104,8 @@ class Suppression:
         return {**document, "data": kept, REMOVED_PEOPLE: removed}
 
     def _is_covered(self, item: JsonValue, companies: Collection[str], countries: Collection[str | None]) -> bool:
-        return any(
-            self.covers(contact, companies)
+        return any(map(self.has, badly_written(item))) or any(
+            self._covers(contact, companies)
             for country in countries or (None,)
             for contact in contacts_of_item(item, country)
         )
@@ -119,7 +117,7 @@ class Suppression:
             case list():
                 return [self._without_traces_in(item) for item in value]
             case dict():
-                return {name: self._without_traces_in(item) for name, item in value.items()}
+                return {self.without_traces(name): self._without_traces_in(item) for name, item in value.items()}
             case _:
                 return value
 
@@ -133,3 +131,17 @@ def contacts_of_item(item: JsonValue, country: str | None) -> list[Contact]:
         return []
     read = read_people(json.dumps({"data": [item]}).encode())
     return [contact_of(person, country, []) for person in read.people]
+
+
+_REACHED_BY = ("email", "phones", "linkedin_url")  # where an entry says how its person is reached (API section 4)
+
+
+def badly_written(item: JsonValue) -> frozenset[Identifier]:
+    """Return what an entry is reached by, also where it is no field of a contact: `Jane Doe <jane@acme.com>`, a list.
+
+    Such a field is no address that anybody could write to, and still leads to the person.
+    """
+    if not isinstance(item, dict):
+        return frozenset()
+    written = json.dumps([item.get(name) for name in _REACHED_BY], ensure_ascii=False)
+    return frozenset(identifier for identifier, _ in identifiers_in_text(written.replace("mailto:", " ")))

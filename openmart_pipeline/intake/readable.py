@@ -19,6 +19,9 @@ _UNREADABLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ud800-\udfff\ue000-\uf8ff]"
 )
 
+# An address, a number with its country code, a person's page: no role at a company, and sent to the API if it stayed.
+_NAMES_SOMEBODY = re.compile(r"\S@\S+\.\S|\+\d[\d\s().\-/]{5,22}\d|linkedin\.com/", re.IGNORECASE)
+
 
 def clean_text(text: str) -> str | None:
     """Return the text on one line without control characters, or None where it stands for nothing."""
@@ -58,11 +61,19 @@ def read_title(text: str) -> str | Rejected | None:
         return Rejected(RejectReason.UNREADABLE_TITLE, "the title has signs that nobody can read: type it again")
     if title is None:
         return None
-    if not any(unicodedata.category(sign)[0] == "L" for sign in title):
-        return Rejected(RejectReason.UNREADABLE_TITLE, f"the title {title[:_SHOWN_CHARS]!r} has no letter in it")
+    if no_role := _why_no_role(title):
+        return Rejected(RejectReason.UNREADABLE_TITLE, no_role)
     if len(title) > MAX_TITLE_CHARS:
         return Rejected(
             RejectReason.TITLE_TOO_LONG,
             f"the title has {len(title):,} characters, more than {MAX_TITLE_CHARS} (max_title_chars): is it a title?",
         )
     return title
+
+
+def _why_no_role(title: str) -> str | None:
+    if _NAMES_SOMEBODY.search(title):  # and is not repeated
+        return "the title holds an address, a number or a page of a person: ask for a role, such as Owner"
+    if not any(unicodedata.category(sign)[0] == "L" for sign in title):
+        return f"the title {title[:_SHOWN_CHARS]!r} has no letter in it"
+    return None

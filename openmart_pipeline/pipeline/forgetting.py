@@ -12,6 +12,7 @@ from openmart_pipeline.api.errors import OpenmartError
 from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.contacts.identifiers import Identifier, Kind, identifiers_in_text
 from openmart_pipeline.contacts.person_names import words_of
+from openmart_pipeline.intake.input_files import path_of
 from openmart_pipeline.ledger import erasure
 from openmart_pipeline.ledger.erasure import HeldAnswer
 from openmart_pipeline.pipeline import erasing
@@ -38,8 +39,9 @@ class Forgotten:
     by_name: int  # entries of the same name at the same company that nothing else leads to: left alone
     files_loaded_anew: list[str] = field(default_factory=list)
     copies_removed: int = 0
-    rows_by_name: list[RowNaming] = field(default_factory=list)  # of the user's files, with the name and nothing else
+    rows_by_name: list[RowNaming] = field(default_factory=list)  # of the user's files: the name, or a number alike
     still_naming: list[str] = field(default_factory=list)  # the user's own files: for the user to mend
+    copies_naming: list[str] = field(default_factory=list)  # files whose plan was made from a copy that names them
     not_loaded: list[str] = field(default_factory=list)  # sentences
 
 
@@ -163,6 +165,7 @@ def forget(
         copies_removed=removed,
         rows_by_name=held.rows_by_name,
         still_naming=held.input_files,
+        copies_naming=_planned_from(work, held),
         not_loaded=finished.not_loaded,
     )
 
@@ -214,6 +217,13 @@ def _by_kind(identifiers: Iterable[Identifier]) -> dict[str, int]:
 
 def _files_of(held: holdings.Holdings) -> set[str]:
     return {row["input_file"] for row in held.contacts} | {row.input_file for row in held.rows}
+
+
+def _planned_from(work: Services, held: Holdings) -> list[str]:
+    """Return the files that go on being read from a stored copy that names the person, and no longer do themselves."""
+    in_use = holdings.copies_in_use(work)
+    keys = {key for copy in held.stored_copies for key in in_use.get(copy, ())}
+    return sorted(key for key in keys if path_of(key).as_posix() not in held.input_files)
 
 
 def _remove_old_copies(work: Services) -> int:

@@ -130,7 +130,7 @@ class Draft:
     def _as_asked(self, companies: pa.Table) -> pa.Table:
         """Return the companies with what the plan says laid behind what the rows say."""
         settings, count = self._settings, len(companies)
-        places = [_without_blanks(companies[part]) for part in PLACE_PARTS]
+        places = [as_hints(_without_blanks(companies[part])) for part in PLACE_PARTS]
         if settings.location == NO_PLACE:
             places = [pa.nulls(count, pa.string()) for _ in PLACE_PARTS]
         elif settings.place:

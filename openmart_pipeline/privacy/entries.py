@@ -9,8 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openmart_pipeline.api.wire import parsed_if_damaged
-from openmart_pipeline.contacts.identifiers import Identifier, Kind, identifiers_of, name_at
-from openmart_pipeline.contacts.suppression import contacts_of_item
+from openmart_pipeline.contacts.identifiers import (
+    Identifier,
+    Kind,
+    identifiers_of,
+    may_be_number,
+    name_at,
+    unread_numbers_of,
+)
+from openmart_pipeline.contacts.suppression import badly_written, contacts_of_item
 from openmart_pipeline.ledger.erasure import HeldAnswer, held_answers
 from openmart_pipeline.privacy.needles import Needles
 from openmart_pipeline.services import Services
@@ -26,6 +33,8 @@ class Entry:
     identifiers: frozenset[Identifier]  # addresses, numbers and pages
     answer: HeldAnswer | None = None  # without its bytes; None for a row of `contacts`
     item: dict[str, Any] = field(default_factory=dict)  # the entry as received
+    unread_numbers: frozenset[str] = frozenset()  # digits of numbers whose country nobody said
+    alike: frozenset[Identifier] = frozenset()  # of the identifiers: numbers that an unread one may be
 
     @property
     def names(self) -> frozenset[Identifier]:
@@ -67,7 +76,8 @@ class Entries:
             self.searched.answers += 1
             self.searched.unmatched_answers += answer.task_no is None
             if needles.may_be_in(answer.raw):
-                yield from (entry for entry in entries_of(answer) if not wanted.isdisjoint(_all_of(entry)))
+                entries = (_with_numbers_alike(entry, wanted) for entry in entries_of(answer))
+                yield from (entry for entry in entries if not wanted.isdisjoint(_all_of(entry)))
 
     def _in_contacts(self, wanted: AbstractSet[Identifier]) -> Iterator[Entry]:
         self.searched.contacts = self._work.warehouse.query("SELECT count(*) FROM contacts")[0][0]
@@ -80,6 +90,17 @@ class Entries:
             )
             if not wanted.isdisjoint(_all_of(entry)):
                 yield entry
+
+
+def _with_numbers_alike(entry: Entry, wanted: AbstractSet[Identifier]) -> Entry:
+    """Return the entry with the wanted numbers that one of its own without a country may be.
+
+    The list of hashes can't recognise such a number: whoever has nothing else is kept out by name at the company.
+    """
+    alike = frozenset(
+        one for one in wanted if one.kind is Kind.PHONE and any(may_be_number(n, one) for n in entry.unread_numbers)
+    )
+    return replace(entry, identifiers=entry.identifiers | alike, alike=alike) if alike else entry
 
 
 def _all_of(entry: Entry) -> frozenset[Identifier]:
@@ -101,9 +122,10 @@ def entries_of(answer: HeldAnswer) -> Iterator[Entry]:
                 place=f"{where} of batch {answer.batch_no}, entry {position}",
                 name=contacts[0].full_name,
                 companies=answer.companies,
-                identifiers=frozenset().union(*map(identifiers_of, contacts)),
+                identifiers=badly_written(item).union(*map(identifiers_of, contacts)),
                 answer=replace(answer, raw=b""),  # one may have 10 MB
                 item=item if isinstance(item, dict) else {},
+                unread_numbers=frozenset.intersection(*map(unread_numbers_of, contacts)),
             )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from openmart_pipeline.contacts.contact_flags import is_role_address
 from openmart_pipeline.contacts.identifiers import Identifier, Kind
-from openmart_pipeline.contacts.person_names import may_be_one, share_a_word
+from openmart_pipeline.contacts.person_names import may_be_one, share_a_word, words_of
 from openmart_pipeline.privacy.entries import Entry
 
 NAMES_KEPT = 6  # of those who share something: enough to see that it is no one person's
@@ -45,7 +45,8 @@ def follow(
     """Return everything that leads to the person of these identifiers.
 
     An address or number with two names, a role's address, and a page of two people who share no part of their names
-    stop the search. So does a name at a company, but between entries that have neither address nor page.
+    stop the search. So does what leads on to another name than the person's, as through an entry without a name, and
+    a name at a company, but between entries that have neither address nor page.
 
     Args:
         given: one or more identifiers of one person.
@@ -108,6 +109,7 @@ class _Search:
             return
         is_role = identifier.kind is Kind.EMAIL and is_role_address(identifier.value)
         others = self.only is not None and any(not may_be_one(name, self.only) for name in crowd.names)
+        others = others or (not is_asked_for and self._leads_to_another(identifier.kind, crowd))
         if identifier in self.include or not (crowd.is_shared or others or (is_role and not is_asked_for)):
             self.found.identifiers.add(identifier)
             self._accept(crowd.entries)
@@ -116,6 +118,12 @@ class _Search:
         self._accept(mine)
         if not (mine and identifier in self.found.given):  # who gave it and said the name has chosen already
             self.found.shared[identifier] = tuple(crowd.names)
+
+    def _leads_to_another(self, kind: Kind, crowd: _Crowd) -> bool:
+        """Whether somebody has this whom nothing that was found is called like: "J. D." is no bridge to John Dean."""
+        known = self.found.names
+        whole = [name for name in known if not any(_is_short_for(name, other) for other in known)]
+        return bool(whole) and not all(any(_may_share(kind, name, one) for one in whole) for name in crowd.names)
 
     def _accept(self, entries: Iterable[Entry]) -> None:
         self.found.entries |= {entry.place: entry for entry in entries}
@@ -137,7 +145,11 @@ class _Search:
         By such a name everybody who has it at the company is kept out, so these entries must be seen too.
         """
         mine = self.found.identifiers
-        bare = [one.names for one in self.found.entries.values() if mine.isdisjoint(one.identifiers | one.names)]
+        bare = [
+            one.names
+            for one in self.found.entries.values()
+            if mine.isdisjoint((one.identifiers - one.alike) | one.names)
+        ]
         names = frozenset().union(*bare)
         self.include |= names
         return names
@@ -149,6 +161,11 @@ class _Search:
         in_answers = {place: entry for place, entry in doubtful.items() if entry.answer is not None}
         found.by_name = in_answers or doubtful  # their rows of `contacts` are no further entries
         return found
+
+
+def _is_short_for(name: str, other: str) -> bool:
+    """Whether another name says more: "J. D." and "Jane" are short for "Jane Doe"."""
+    return may_be_one(name, other) and sum(map(len, words_of(name))) < sum(map(len, words_of(other)))
 
 
 def _may_share(kind: Kind, name: str | None, other: str | None) -> bool:

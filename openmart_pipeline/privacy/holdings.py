@@ -3,12 +3,20 @@
 Lives here: looking, not changing.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from openmart_pipeline.contacts.identifiers import Identifier, Kind, identifiers_in_text, name_at
+from openmart_pipeline.contacts.identifiers import (
+    Identifier,
+    Kind,
+    digits_of,
+    identifiers_in_text,
+    may_be_number,
+    name_at,
+)
 from openmart_pipeline.contacts.person_names import words_of
 from openmart_pipeline.ledger import plans
 from openmart_pipeline.ledger.erasure import HeldAnswer, held_answers
@@ -44,7 +52,7 @@ class Holdings:
     mentions: list[HeldAnswer] = field(default_factory=list)  # about others, and their text names the person
     contacts: list[dict[str, Any]] = field(default_factory=list)
     rows: list[RowNaming] = field(default_factory=list)
-    rows_by_name: list[RowNaming] = field(default_factory=list)  # about the person's companies, with their name
+    rows_by_name: list[RowNaming] = field(default_factory=list)  # with their name or a number alike: perhaps them
     input_files: list[str] = field(default_factory=list)  # in the input folder, which is the user's
     stored_copies: list[str] = field(default_factory=list)  # hashes, newest and earlier versions
     suppressed: list[Kind] = field(default_factory=list)  # which of the identifiers are on the list
@@ -126,7 +134,7 @@ def find(
     found.suppressed = sorted({identifier.kind for identifier in mine if listed.has(identifier)})
     found.contacts = [row for row in contact_rows(work, mine) if not mine.isdisjoint(_all_of(row))]
     found.rows = list(_rows_naming(work, mine))
-    found.rows_by_name = list(_rows_by_name(work, followed))
+    found.rows_by_name = [*_rows_by_name(work, followed), *_rows_by_number(work, mine)]
     inputs = search(work.data.input, work.data.listed(), mine.__contains__)
     copies = search(work.data.files, sorted(work.data.files.glob("*")), mine.__contains__)
     found.input_files, found.stored_copies = inputs.naming, copies.naming
@@ -157,10 +165,14 @@ _TEXT_CELLS = """
 SELECT input_file, source_row, cells.column, cells.text FROM (
     SELECT input_file, source_row, unnest([
         {'column': 'company_name', 'text': company_name}, {'column': 'website', 'text': website},
-        {'column': 'tracking_id', 'text': tracking_id}, {'column': 'other', 'text': other}]) AS cells
+        {'column': 'tracking_id', 'text': tracking_id}, {'column': 'other', 'text': other},
+        {'column': 'city', 'text': city}, {'column': 'state', 'text': state},
+        {'column': 'country', 'text': country}]) AS cells
     FROM companies
     UNION ALL
-    SELECT input_file, source_row, {'column': 'row', 'text': "row"} AS cells FROM rejected_rows
+    SELECT input_file, source_row, unnest([
+        {'column': 'row', 'text': "row"}, {'column': 'detail', 'text': detail}]) AS cells
+    FROM rejected_rows
 ) WHERE len(list_filter($words::VARCHAR[], lambda word: contains(lower(cells.text), word))) > 0
    OR len(list_filter($digits::VARCHAR[],
                       lambda last: contains(regexp_replace(cells.text, '[^0-9]', '', 'g'), last))) > 0
@@ -195,9 +207,9 @@ _MAY_HOLD = """
 WITH texts AS (
     SELECT input_file, raw AS text FROM task_results WHERE raw IS NOT NULL
     UNION ALL
-    SELECT input_file, concat_ws(' ', company_name, website, tracking_id, other) FROM companies
+    SELECT input_file, concat_ws(' ', company_name, website, tracking_id, other, city, state, country) FROM companies
     UNION ALL
-    SELECT input_file, "row" FROM rejected_rows
+    SELECT input_file, concat_ws(' ', "row", detail) FROM rejected_rows
     UNION ALL
     SELECT input_file, concat_ws(' ', email, linkedin_url, company_domain, email_domain, phones::VARCHAR) FROM contacts
     UNION ALL
@@ -228,6 +240,20 @@ def files_holding(work: Services, identifiers: Collection[Identifier]) -> list[s
     numbers = [i.value[-_LAST_DIGITS:] for i in identifiers if i.kind is Kind.PHONE]
     found = work.warehouse.query(_MAY_HOLD, {"words": words, "numbers": numbers})
     return [input_file for (input_file,) in found]
+
+
+_NUMBER = re.compile(r"\d[\d\s().\-/]{5,22}\d")
+
+
+def _rows_by_number(work: Services, wanted: set[Identifier]) -> Iterator[RowNaming]:
+    """Yield the cells with a number that may be the person's, were its country written there."""
+    numbers = [identifier for identifier in wanted if identifier.kind is Kind.PHONE]
+    _, digits = words_and_digits(numbers)
+    for input_file, source_row, column, text in work.warehouse.query(_TEXT_CELLS, {"words": [], "digits": digits}):
+        has_identifier = any(identifier in wanted for identifier, _ in identifiers_in_text(text))
+        written = [digits_of(match[0]) for match in _NUMBER.finditer(text)]
+        if not has_identifier and any(may_be_number(one, number) for one in written for number in numbers):
+            yield RowNaming(input_file=input_file, source_row=source_row, column=column)
 
 
 def _rows_naming(work: Services, wanted: set[Identifier]) -> Iterator[RowNaming]:

@@ -13,7 +13,7 @@ from openmart_pipeline.api.models import DenyKind
 from openmart_pipeline.contacts.identifiers import identifier_of
 from openmart_pipeline.ledger import schema
 from openmart_pipeline.ledger import unmatched_results as unmatched
-from openmart_pipeline.pipeline import forgetting, steps
+from openmart_pipeline.pipeline import forgetting, retiring, steps
 from openmart_pipeline.pipeline.forgetting import NotForgotten
 from openmart_pipeline.privacy import holdings
 from openmart_pipeline.privacy.holdings import SeveralPeople
@@ -149,6 +149,107 @@ def test_answers_that_are_not_loaded_left_or_matched_are_searched_too(tmp_path: 
         assert len(found.answers) == 6
         forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
         assert traces(tmp_path, *NEEDLES) == []
+
+
+NUMBER = "+44 20 7946 0958"
+JANE = person("Jane Doe", "jane@held0.com", NUMBER)
+BRIDGES = [
+    ("", "Bob Ray"),  # an entry without a name
+    ("J. D.", "John Dean"),
+    ("Jane", "Jane Roe"),
+]
+
+
+@pytest.mark.parametrize(("between", "other"), BRIDGES)
+def test_an_entry_that_may_be_anybodys_is_no_bridge_to_somebody_else(
+    tmp_path: Path, shop: Shop, between: str, other: str
+) -> None:
+    far = person(other, "other@held1.com", "+44 7700 900123")
+    items = {"held0.com": [JANE], "held1.com": [person(between, "other@held1.com", NUMBER)], "held2.com": [far]}
+    with holding(tmp_path, shop.simulator, items) as (work, _):
+        done = forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert names(work) == [other]
+        assert done.shared == {"email": 1}, "and a person is asked"
+        assert not work.suppressions.current().has(identifier_of("+44 7700 900123"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Jane Doe <jane@held0.com>",
+        "mailto:jane@held0.com",
+        {"email": "jane.doe@private.org; jane@held0.com"},
+        [{"email": "jane@held0.com", "verified": True}],
+        {"value": ["jane@held0.com"]},
+    ],
+)
+def test_an_address_that_is_written_badly_leads_to_its_person_too(tmp_path: Path, shop: Shop, written: object) -> None:
+    badly = {**person("Jane Doe", None, "+44 7700 900123", page="jane-first"), "email": written}
+    with holding(tmp_path, shop.simulator, {"held1.com": [badly]}) as (work, _):
+        done = forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert names(work) == []
+        assert traces(tmp_path, *NEEDLES, "jane@held0.com") == []
+        assert (done.suppressed["phone"], done.suppressed["linkedin"]) == (1, 1)
+        put_answers(work, {"held2.com": [badly]})
+        assert forgetting.forget(work, None, [identifier_of("+44 7700 900123")], **WHO).answers == 1
+
+
+def test_a_domain_in_its_own_letters_and_in_punycode_is_one(tmp_path: Path, shop: Shop) -> None:
+    items = {
+        "held0.com": [person("Jane Doe", "jane@bücher.com")],
+        "held1.com": [person("Jane Doe", "jane@xn--bcher-kva.com")],
+    }
+    with holding(tmp_path, shop.simulator, items) as (work, _):
+        forgetting.forget(work, None, [identifier_of("jane@xn--bcher-kva.com")], **WHO)
+        assert names(work) == []
+
+
+def test_an_address_as_the_name_of_a_field_goes_too(tmp_path: Path, shop: Shop) -> None:
+    other = {**person("Bob Ray", "bob@held1.com"), "seen_with": {"jane@held0.com": 2}}
+    with holding(tmp_path, shop.simulator, {"held0.com": [JANE], "held1.com": [other]}) as (work, _):
+        forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert (names(work), traces(tmp_path, "jane@held0.com")) == (["Bob Ray"], [])
+
+
+@pytest.mark.parametrize("written", ["020 7946 0958", "0044 20 7946 0958", "(44) 20-7946-0958", "٠٢٠ ٧٩٤٦ ٠٩٥٨"])
+def test_a_number_whose_country_nobody_said_leads_to_its_person(tmp_path: Path, shop: Shop, written: str) -> None:
+    """The list of hashes can't recognise it: the person is kept out by name at that company."""
+    items = {"held0.com": [JANE], "held5.com": [person("Doe, Jane", None, written), person("Al Fox", "al@held5.com")]}
+    with holding(tmp_path, shop.simulator, items) as (work, _):
+        done = forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert (names(work), done.suppressed) == (["Al Fox"], {"email": 1, "phone": 1, "name": 1})
+        assert traces(tmp_path, written) == []
+
+
+def test_such_a_number_of_somebody_else_is_named_and_left_alone(tmp_path: Path, shop: Shop) -> None:
+    items = {"held0.com": [JANE], "held5.com": [person("Al Fox", None, "020 7946 0958")]}
+    with holding(tmp_path, shop.simulator, items) as (work, _):
+        done = forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert (names(work), done.shared) == (["Al Fox"], {"phone": 1})
+
+
+def test_a_copy_that_a_plan_was_made_from_is_named_when_its_file_is_gone(tmp_path: Path, shop: Shop) -> None:
+    with holding(tmp_path, shop.simulator, {"held0.com": [JANE]}) as (work, _):
+        planned(work, company_file(tmp_path, "gone.csv", ["held0.com,see jane@held0.com"], header="Website,Notes"))
+        (tmp_path / "input" / "gone.csv").unlink()
+        done = forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        assert (done.copies_naming, done.still_naming) == (["gone.csv"], [])
+        retiring.retire(work, "gone.csv", remove_data=True, **WHO)
+        assert traces(tmp_path, "jane@held0.com") == []
+        assert forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO).copies_naming == []
+
+
+def test_a_place_that_names_a_person_is_no_part_of_a_question(tmp_path: Path, shop: Shop) -> None:
+    """It would go to the API and stay in the ledger, where `forget` finds no words."""
+    with holding(tmp_path, shop.simulator, {"held0.com": [JANE]}) as (work, _):
+        rows = ['held0.com,"Berlin, ask jane@held0.com"', "held1.com,Bonn"]
+        planned(work, company_file(tmp_path, "places.csv", rows, header="Website,City"))
+        with work.ledger.read() as connection:
+            cities = set(connection.execute(sa.select(schema.questions.c.city)).scalars())
+        assert cities == {None, "Bonn"}
+        forgetting.forget(work, None, [identifier_of("jane@held0.com")], **WHO)
+        left = {place.split("/")[0] for place in traces(tmp_path, "jane@held0.com")}
+        assert left == {"files", "input"}, "the person's row is in a file of the user's own"
 
 
 def test_whoever_stands_in_an_unmatched_result_only_leaves_its_table_too(tmp_path: Path, shop: Shop) -> None:

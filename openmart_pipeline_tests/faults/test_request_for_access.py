@@ -3,9 +3,11 @@
 import gzip
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from click.testing import CliRunner, Result
 
 from openmart_pipeline.cli.people import forget
@@ -66,7 +68,7 @@ def test_the_answer_holds_everything_with_source_and_dates_and_says_what_was_sea
     )
     assert searched["by"] == {**held["reached_by"], "name": []}
     assert "Searched in" in done.stderr
-    assert "named.csv, row 3 (other): has the name." in done.stderr
+    assert "named.csv, row 3 (other): has the name or the number." in done.stderr
     assert "row 4" not in done.stderr, "another company's Jane Doe"
     assert "OPENMART_RETENTION" in done.stderr
 
@@ -185,3 +187,35 @@ def test_no_file_in_the_folder_stops_the_search_or_leads_it_elsewhere(shop: Shop
     for name in ("secrets", "folder", "pipe.csv", "broken.xlsx", "broken.csv.gz"):
         assert f"{name}, which can't be read" in held["searched"]["not_searched"]
         assert name in done.stderr
+
+
+def test_a_person_is_found_in_every_form_that_a_company_file_may_have(shop: Shop, tmp_path: Path) -> None:
+    """A workbook may write an address as entities or in several runs, a text in wide characters without a mark."""
+    text = "Website,Notes\nheld0.com,jane@acme.com\n"
+    with holding(tmp_path, shop.simulator, {}) as (work, _):
+        folder = work.data.input
+        for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
+            (folder / f"{encoding}.csv").write_bytes(text.encode(encoding))
+        (folder / "packed.csv.gz").write_bytes(gzip.compress(text.encode("utf-16-le")))
+        workbook(folder / "entity.xlsx", b"<t>jane&#64;acme.com</t>")
+        workbook(folder / "escaped.xlsx", b"<t>jane_x0040_acme.com</t>")
+        workbook(folder / "runs.xlsx", b"<r><t>jane@</t></r><r><rPr><b/></rPr><t>acme.com</t></r>")
+        (folder / "jane@acme.com.csv").write_text("Website\nheld0.com\n")
+        company_file(tmp_path, "national.csv", ["held0.com,call 020 7946 0958"], header="Website,Notes")
+        planned(work, "national.csv")
+        names = sorted(path.name for path in folder.iterdir())
+    here = {"OPENMART_BASE_URL": shop.url, "OPENMART_API_KEY": API_KEY, "OPENMART_DATA_DIR": str(tmp_path)}
+    done = ask(subject, here, "jane@acme.com", "+44 20 7946 0958")
+    assert json.loads(done.stdout)["input_files"] == [name for name in names if name not in (KEY, "national.csv")]
+    assert "national.csv, row 2 (other): has the name or the number." in done.stderr
+
+
+def workbook(path: Path, text: bytes) -> None:
+    """Write a workbook whose one text stands in it like this."""
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet().write_row(0, 0, ["placeholder"])
+    with zipfile.ZipFile(path) as written:
+        members = {name: written.read(name) for name in written.namelist()}
+    with zipfile.ZipFile(path, "w") as changed:
+        for name, member in members.items():
+            changed.writestr(name, member.replace(b"<t>placeholder</t>", text))

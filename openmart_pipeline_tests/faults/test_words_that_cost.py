@@ -46,6 +46,15 @@ def test_a_title_that_nobody_can_read_is_asked_of_nobody(tmp_path: Path) -> None
     assert reasons(tmp_path, *UNREADABLE.values()) == [("unreadable_title", [])] * len(UNREADABLE)
 
 
+@pytest.mark.parametrize("who", ["jane@acme.com", "+44 20 7946 0958", "linkedin.com/in/jane-doe"])
+def test_a_title_that_names_a_person_is_asked_of_nobody_and_not_repeated(tmp_path: Path, who: str) -> None:
+    """It would go to the API and stay in the ledger, where `forget` finds no words."""
+    assert reasons(tmp_path, f"Owner {who}") == [("unreadable_title", [])]
+    with pytest.raises(ValueError, match="ask for a role") as refused:
+        merged_over(QuestionSettings(), titles=[f"Owner {who}"])
+    assert who not in str(refused.value)
+
+
 def test_a_title_in_any_script_is_asked_as_it_is(tmp_path: Path) -> None:
     read = reasons(tmp_path, *(f'"{title}"' if "\t" in title else title for title in READABLE))
     assert [(reason, titles[0]) for reason, titles in read] == [(None, title) for title in READABLE.values()]
